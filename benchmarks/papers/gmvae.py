@@ -1,0 +1,343 @@
+"""Clustering tables of the Gaussian mixture VAE (Dilokthanakul et al. 2016).
+
+    python benchmarks/papers/gmvae.py --data-home DIR [--rows mnist,digits,arcs]
+
+appends to ``benchmarks/results/gmvae.jsonl`` and skips what is there;
+``python benchmarks/tables.py`` makes the tables of the documentation.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from _runs import (
+    Runs,
+    baseline_settings,
+    fit_and_record,
+    parser,
+    record_baselines,
+    set_threads,
+)
+
+from skdeepmix import GaussianMixtureVAE
+from skdeepmix.datasets import fetch_mnist, make_arcs
+from skdeepmix.networks import MLP
+
+NAME = "gmvae"
+# Networks and sizes of the synthetic data in Appendix A of the paper.
+ARCS = {
+    "n_clusters": 5,
+    "n_latent": 2,
+    "encoder": MLP((120, 120)),
+    "init": "random",
+}
+MNIST = {"n_clusters": 10, "init": "k-means++", "likelihood": "bernoulli"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Parameters of the model, and the seeds it is fitted with.
+
+    Attributes
+    ----------
+    name : str
+        As in the table.
+    parameters : dict
+        Of the estimator.
+    seeds : tuple of int
+        Unless the command line says otherwise.
+    codes : bool
+        Whether the baselines are also fitted on the codes of the model.
+    """
+
+    name: str
+    parameters: dict
+    seeds: tuple
+    codes: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One data set with its settings and baselines.
+
+    Attributes
+    ----------
+    load : callable
+        From `data_home` to X, y and the rows to score, by the name of the score.
+    settings : tuple of Setting
+        Of the model.
+    inputs : dict of str to callable
+        What baselines are fitted on: from (X, seed) to their input.
+    every : int
+        Epochs between two points of the curve.
+    scored : bool
+        Whether the likelihoods of baselines are in the units of those of the model.
+    """
+
+    load: Callable
+    settings: tuple
+    inputs: dict = field(default_factory=dict)
+    every: int = 1
+    scored: bool = False
+
+
+def load_mnist(data_home):
+    """All 70,000 images in [0, 1]; the score is of the test images, which are fitted.
+
+    Parameters
+    ----------
+    data_home : str or None
+        Folder with the data.
+
+    Returns
+    -------
+    X : ndarray of shape (70000, 784), float32
+        Pixels.
+    y : ndarray of shape (70000,)
+        Digits.
+    score_on : dict
+        Rows to score.
+    """
+    mnist = fetch_mnist(data_home=data_home)
+    X = np.asarray(mnist.data).reshape(len(mnist.target), -1).astype(np.float32) / 255
+    return X, np.asarray(mnist.target), {"score": X[60000:]}
+
+
+def load_embedded_digits(data_home):
+    """The digits of scikit-learn, as they are.
+
+    Parameters
+    ----------
+    data_home : str or None
+        Not needed.
+
+    Returns
+    -------
+    X : ndarray of shape (1797, 64)
+        Pixels in [0, 16].
+    y : ndarray of shape (1797,)
+        Digits.
+    score_on : dict
+        Rows to score.
+    """
+    X, y = load_digits(return_X_y=True)
+    return X, y, {"score": X}
+
+
+def load_arcs(data_home):
+    """Five arcs in the plane, and as many new points to score.
+
+    Parameters
+    ----------
+    data_home : str or None
+        Not needed.
+
+    Returns
+    -------
+    X : ndarray of shape (10000, 2)
+        Points.
+    y : ndarray of shape (10000,)
+        Arcs.
+    score_on : dict
+        Rows to score.
+    """
+    X, y = make_arcs(10000, n_arcs=5, random_state=0)
+    X_val, _ = make_arcs(10000, n_arcs=5, random_state=1)
+    return X, y, {"score": X, "score_val": X_val}
+
+
+def as_is(X, seed):
+    """Rows as the model gets them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+    seed : int
+        Not needed.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        The same.
+    """
+    return X
+
+
+def pca_50(X, seed):
+    """Rows in their first 50 principal components, in float64.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+    seed : int
+        The `random_state`.
+
+    Returns
+    -------
+    Z : ndarray of shape (n_samples, 50)
+        Components.
+    """
+    return PCA(50, random_state=seed).fit_transform(X).astype(np.float64)
+
+
+ROWS = {
+    "mnist": Row(
+        load_mnist,
+        (
+            Setting("k-means++, M = 1", MNIST, (0, 1, 2), codes=True),
+            Setting(
+                "k-means++, M = 10", {**MNIST, "n_monte_carlo": 10}, (0,), codes=True
+            ),
+        ),
+        {"pixels": as_is, "50 principal components": pca_50},
+        # A point takes about as long as a tenth of an epoch, all rows are predicted.
+        every=4,
+    ),
+    "digits": Row(
+        load_embedded_digits,
+        (Setting("defaults", {"n_clusters": 10}, (0, 1, 2, 3, 4)),),
+        {"pixels": as_is},
+    ),
+    "arcs": Row(
+        load_arcs,
+        (
+            Setting("random, no constraint", ARCS, (0, 1, 2, 3, 4)),
+            Setting(
+                "random, information constraint",
+                {**ARCS, "min_information": 1.0},
+                (0, 1, 2, 3, 4),
+            ),
+        ),
+        {"points": as_is},
+        scored=True,
+    ),
+}
+
+
+def run_row(name, row, runs, *, data_home=None, seeds=None, build=GaussianMixtureVAE):
+    """Fit whatever of a row is not on file.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data in the file.
+    row : Row
+        What to run.
+    runs : Runs
+        Where to.
+    data_home : str or None, default=None
+        Folder with the data.
+    seeds : list of int or None, default=None
+        None takes those of each setting.
+    build : callable, default=GaussianMixtureVAE
+        From parameters to an estimator.
+    """
+    X, y, score_on = row.load(data_home)
+    for setting in row.settings:
+        for seed in seeds or setting.seeds:
+            estimator = build(**setting.parameters, random_state=seed)
+            run_setting(name, row, setting, estimator, seed, runs, X, y, score_on)
+    n_clusters = row.settings[0].parameters["n_clusters"]
+    for inputs, prepare in row.inputs.items():
+        for seed in seeds or row.settings[0].seeds:
+            record_baselines(
+                runs,
+                prepare(X, seed),
+                y,
+                n_clusters,
+                data=name,
+                inputs=inputs,
+                seed=seed,
+                score_on=score_on if row.scored else None,
+            )
+
+
+def run_setting(name, row, setting, estimator, seed, runs, X, y, score_on):
+    """Fit one model and, where asked for, the baselines on its codes.
+
+    The model is fitted again if only baselines are missing: it alone has the codes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data in the file.
+    row : Row
+        Which row.
+    setting : Setting
+        Which setting of the row.
+    estimator : estimator
+        Not fitted.
+    seed : int
+        The `random_state`.
+    runs : Runs
+        Where to.
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+    y : ndarray of shape (n_samples,)
+        Classes.
+    score_on : dict
+        Rows to score.
+    """
+    n_clusters = setting.parameters["n_clusters"]
+    inputs = f"codes of {setting.name}"
+    codes = np.empty((len(X), estimator.n_latent if setting.codes else 0))
+    expected = [setting.name]
+    if setting.codes:
+        expected += baseline_settings(codes, n_clusters, inputs)
+    if all(runs.done(name, each, seed) for each in expected):
+        return
+    estimator = fit_and_record(
+        runs,
+        estimator,
+        X,
+        y,
+        data=name,
+        setting=setting.name,
+        seed=seed,
+        every=row.every,
+        score_on=score_on,
+    )
+    if setting.codes:
+        codes = estimator.transform(X).astype(np.float64)
+        record_baselines(
+            runs, codes, y, n_clusters, data=name, inputs=inputs, seed=seed
+        )
+
+
+def main(argv=None):
+    """Run the rows that the command line names.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+    """
+    args = parser(__doc__.splitlines()[0], ROWS).parse_args(argv)
+    set_threads(args.threads)
+    runs = Runs(args.results / f"{NAME}.jsonl")
+
+    def build(**parameters):
+        return GaussianMixtureVAE(**parameters, device=args.device)
+
+    for name in args.rows:
+        run_row(
+            name,
+            ROWS[name],
+            runs,
+            data_home=args.data_home,
+            seeds=args.seeds,
+            build=build,
+        )
+
+
+if __name__ == "__main__":
+    main()

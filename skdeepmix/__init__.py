@@ -1,0 +1,7 @@
+"""Deep mixture models that behave like KMeans and GaussianMixture."""
+
+from skdeepmix._gaussian_mixture_vae import GaussianMixtureVAE
+
+__version__ = "0.1.0"
+
+__all__ = ["GaussianMixtureVAE", "__version__"]

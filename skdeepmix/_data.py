@@ -1,0 +1,216 @@
+"""Rows of X on demand, centred, scaled and cast batch by batch."""
+
+import mmap
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
+
+# Rows are streamed in blocks of about this many elements.
+BLOCK_ELEMENTS = 2**22
+# A float32 copy of X up to this size is kept in memory for fast gathers.
+RESIDENT_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Centre of every feature and one global scale.
+
+    Parameters
+    ----------
+    center : ndarray of shape (n_features,) or float
+        What is subtracted, in data units.
+    scale : float
+        What is divided by, in data units; positive.
+    """
+
+    center: np.ndarray | float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def fit(cls, X):
+        """Measure means and the root of the mean variance in one float64 pass.
+
+        Parameters
+        ----------
+        X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+            Rows in data units.
+
+        Returns
+        -------
+        scaling : Scaling
+            A scale of 0 (all rows equal) becomes 1.
+
+        Raises
+        ------
+        ValueError
+            If the variance exceeds the range of float64.
+        """
+        scaler = StandardScaler(with_mean=not sparse.issparse(X))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in row_blocks(*X.shape):
+                scaler.partial_fit(X[block].astype(np.float64))
+            mean, variance = scaler.mean_, scaler.var_
+            # What rounding leaves of the variance of a constant feature.
+            noise = (X.shape[0] * np.finfo(np.float64).eps * mean) ** 2
+            scale = float(np.sqrt(np.where(variance <= noise, 0, variance).mean()))
+        if not np.isfinite(scale):
+            raise ValueError(
+                "The variance of X exceeds the range of float64: the largest feature "
+                f"mean is {np.abs(mean).max():.3g}. Divide X by a constant."
+            )
+        return cls(mean, scale or 1.0)
+
+    def to_model(self, block):
+        """Turn dense rows in data units into float64 rows in model units."""
+        return (block.astype(np.float64) - self.center) / self.scale
+
+    def to_data(self, block):
+        """Turn rows in model units into rows in data units of the same dtype."""
+        return (block * self.scale + self.center).astype(block.dtype)
+
+
+class Rows:
+    """Rows of X as tensors in model units, gathered and cast on demand.
+
+    Dense rows lie on the device when they fit; a memory map is read and a CSR matrix
+    made dense batch by batch, never as a whole.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+        Rows in data units, of any real dtype.
+    scaling : Scaling
+        Centre and scale.
+    dtype : torch.dtype, default=torch.float32
+        Type of the tensors.
+    device : torch.device or str, default="cpu"
+        Where the tensors lie.
+    batch_size : int or None, default=None
+        Largest number of rows in a batch; None is about 4 million elements.
+    seed : int, default=0
+        Seed of the row order.
+    targets : torch.Tensor of shape (n_samples, n_clusters) or None, default=None
+        Responsibilities of a start, rows of zeros where it has no opinion.
+    """
+
+    def __init__(
+        self,
+        X,
+        scaling,
+        *,
+        dtype=torch.float32,
+        device="cpu",
+        batch_size=None,
+        seed=0,
+        targets=None,
+    ):
+        self.X = X
+        self.scaling = scaling
+        self.dtype = dtype
+        self.device = torch.device(device)
+        self.batch_size = batch_size or _block_rows(X.shape[1])
+        self.targets = targets
+        self._generator = torch.Generator().manual_seed(seed)
+        self._resident = None
+
+    def __len__(self):
+        """Return the number of rows."""
+        return self.X.shape[0]
+
+    @property
+    def n_features(self):
+        """Number of columns."""
+        return self.X.shape[1]
+
+    def reside(self):
+        """Keep all rows on the device, if they are dense and fit there.
+
+        Returns
+        -------
+        rows : Rows
+            Itself.
+        """
+        if self._fits():
+            size = (len(self), self.n_features)
+            resident = torch.empty(size, dtype=self.dtype, device=self.device)
+            for block in row_blocks(*size):
+                resident[block] = self._load(block)
+            self._resident = resident
+        return self
+
+    def __getitem__(self, rows):
+        """Gather a batch.
+
+        Parameters
+        ----------
+        rows : slice or torch.Tensor of shape (n,)
+            Which rows.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n, n_features)
+            The rows, in model units, on the device.
+        """
+        if self._resident is None:
+            return self._load(rows)
+        if isinstance(rows, slice):
+            return self._resident[rows]
+        return self._resident.index_select(0, rows)
+
+    def shuffled(self):
+        """Run over all rows once in random order.
+
+        Yields
+        ------
+        rows : torch.Tensor of shape (n,)
+            Indices of a batch, on the device. Batches differ by at most one row, so
+            that none is left with a single one.
+        """
+        order = torch.randperm(len(self), generator=self._generator).to(self.device)
+        yield from order.tensor_split(-(-len(self) // self.batch_size))
+
+    def ordered(self):
+        """Run over all rows once in their order.
+
+        Yields
+        ------
+        rows : slice
+            Indices of a batch.
+        """
+        yield from gen_batches(len(self), self.batch_size)
+
+    def _load(self, rows):
+        index = rows.cpu().numpy() if isinstance(rows, torch.Tensor) else rows
+        block = self.X[index]
+        if sparse.issparse(block):
+            block = block.toarray()
+        block = torch.from_numpy(self.scaling.to_model(block))
+        return block.to(self.device, self.dtype)
+
+    def _fits(self):
+        n_bytes = len(self) * self.n_features * self.dtype.itemsize
+        if sparse.issparse(self.X):
+            return False
+        if self.device.type == "cuda":
+            return n_bytes <= torch.cuda.mem_get_info(self.device)[0] // 2
+        return n_bytes <= RESIDENT_BYTES and not _is_memory_map(self.X)
+
+
+def row_blocks(n_samples, n_features):
+    """Cut rows into slices of about 4 million elements."""
+    return gen_batches(n_samples, _block_rows(n_features))
+
+
+def _block_rows(n_features):
+    return max(1, BLOCK_ELEMENTS // n_features)
+
+
+def _is_memory_map(X):
+    """Tell whether an array, or what it is a view of, is mapped from a file."""
+    while X is not None and not isinstance(X, mmap.mmap):
+        X = getattr(X, "base", None)
+    return X is not None

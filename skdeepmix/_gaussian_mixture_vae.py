@@ -1,0 +1,405 @@
+"""Gaussian mixture variational autoencoder."""
+
+import math
+from numbers import Integral, Real
+
+import torch
+from torch import nn
+
+from skdeepmix._sklearn_compat import Interval
+from skdeepmix.base import BaseDeepMixture, MixtureModule
+from skdeepmix.distributions import LIKELIHOODS
+from skdeepmix.losses import categorical_kl, gaussian_kl, gaussian_log_prob
+from skdeepmix.networks._layers import initialized_linear
+
+# Posterior variance at the start, relative to the variance within a cluster.
+START_VARIANCE = 0.1
+# Log-variances stay within these limits, so that exp() neither over- nor underflows.
+LOG_VAR_RANGE = (-10.0, 10.0)
+
+
+class GaussianMixtureVAE(BaseDeepMixture):
+    r"""Gaussian mixture variational autoencoder (GMVAE).
+
+    A variational autoencoder whose prior is a mixture of Gaussians, placed by a second
+    Gaussian variable through a network [1]_:
+
+    .. math::
+        w \sim N(0, I), \quad k \sim \pi, \quad
+        z | w, k \sim N(\mu_k(w), \sigma_k^2(w)), \quad x | z \sim p(x; f(z)).
+
+    The posterior of the cluster given z and w is exact (Eq. 3 of [1]_) and needs no
+    network. Read more in the :ref:`User Guide <gaussian_mixture_vae>`.
+
+    Parameters
+    ----------
+    n_clusters : int, default=4
+        Number K of clusters.
+    n_latent : int, default=10
+        Dimension of z, the columns of `transform`.
+    n_latent_prior : int or None, default=None
+        Dimension of w; None is `n_latent`.
+    encoder : NetworkSpec or None, default=None
+        Network from rows to the posterior; None is ``MLP((500, 500, 2000))``, or
+        ``MLP((128, 128))`` below 1,000 rows.
+    decoder : NetworkSpec or None, default=None
+        Network from latents to rows, described from the data side; None is as the
+        encoder.
+    init : {"k-means++", "random"}, array-like or clusterer, default="k-means++"
+        Where clusters come from. ``"k-means++"`` and any scikit-learn clusterer or
+        pipeline are fitted on the codes of a short autoencoder pre-training; an array
+        holds labels of shape (n_samples,), negative where unknown, or responsibilities
+        of shape (n_samples, n_clusters). The fit is guided towards the start over its
+        first epochs and then free. ``"random"`` is the paper: neither pre-training nor
+        guidance.
+    n_init : int, default=1
+        Number of fits; the one with the largest mutual information of rows and
+        clusters is kept.
+    max_iter : int, default=80
+        Number of epochs; pre-training comes on top with a quarter as many.
+    batch_size : int or "auto", default="auto"
+        Number of rows per step; ``"auto"`` is min(256, n_samples).
+    learning_rate : float, default=0.001
+        Step size of Adam.
+    tol : float, default=1e-4
+        Smallest decrease of the loss that counts, relative to its size.
+    n_iter_no_change : int, default=10
+        Number of epochs without such a decrease after which the fit stops, counted
+        once the guidance has ended. The weights of the best epoch are kept.
+    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
+        ``"gaussian"`` has one learned noise scale and takes any real X; ``"bernoulli"``
+        takes X in [0, 1], unscaled.
+    n_monte_carlo : int, default=1
+        Number M of samples of (z, w) per row and step (Eq. 5 of [1]_).
+    min_information : float, default=0.0
+        Information constraint: the z-prior term counts only where it exceeds this many
+        nats (Eq. 7 of [1]_); it should be below log K. Keeps clusters apart with
+        ``init="random"``.
+    learn_weights : bool, default=False
+        Whether the mixing weights are learned; else they are 1 / K.
+    n_importance : int, default=10
+        Number of importance samples of `score_samples`: 1 is the evidence lower bound,
+        more tighten it.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Arithmetic of the networks in training.
+    device : str or torch.device, default="auto"
+        Where to train; ``"auto"`` is a CUDA device if there is one, else the CPU.
+    verbose : int, default=0
+        Whether to show progress.
+    random_state : int, RandomState instance or None, default=None
+        Source of all randomness.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of every training row; live clusters are numbered first.
+    weights_ : ndarray of shape (n_clusters,)
+        Mixing weights.
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        Decoded means of the clusters at w = 0, in data units.
+    loss_curve_ : list of float
+        Negative evidence lower bound of every epoch, in nats per row, in model units.
+    n_iter_ : int
+        Number of epochs.
+    start_labels_ : ndarray of shape (n_samples,) or None
+        Labels of the start, -1 where it has none; None if random.
+    module_ : MixtureModule
+        The networks.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, if X had them.
+
+    See Also
+    --------
+    sklearn.mixture.GaussianMixture : The model without networks.
+
+    Notes
+    -----
+    The cost of a step grows with K only in the mixture terms, of size
+    (M, batch, K, n_latent).
+
+    References
+    ----------
+    .. [1] Dilokthanakul, Mediano, Garnelo, Lee, Salimbeni, Arulkumaran, Shanahan,
+       "Deep unsupervised clustering with Gaussian mixture variational autoencoders",
+       arXiv:1611.02648, 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skdeepmix import GaussianMixtureVAE
+    >>> X, y = make_blobs(200, n_features=5, centers=3, random_state=0)
+    >>> model = GaussianMixtureVAE(n_clusters=3, n_latent=2, random_state=0).fit(X)
+    >>> model.predict_proba(X).shape
+    (200, 3)
+    >>> rows, labels = model.sample(16, cluster=2)
+    >>> rows.shape
+    (16, 5)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepMixture._parameter_constraints,
+        "n_latent_prior": [Interval(Integral, 1, None, closed="left"), None],
+        "n_monte_carlo": [Interval(Integral, 1, None, closed="left")],
+        "min_information": [Interval(Real, 0, None, closed="left")],
+        "learn_weights": ["boolean"],
+        "n_importance": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_clusters=4,
+        *,
+        n_latent=10,
+        n_latent_prior=None,
+        encoder=None,
+        decoder=None,
+        init="k-means++",
+        n_init=1,
+        max_iter=80,
+        batch_size="auto",
+        learning_rate=1e-3,
+        tol=1e-4,
+        n_iter_no_change=10,
+        likelihood="gaussian",
+        n_monte_carlo=1,
+        min_information=0.0,
+        learn_weights=False,
+        n_importance=10,
+        precision="float32",
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_clusters = n_clusters
+        self.n_latent = n_latent
+        self.n_latent_prior = n_latent_prior
+        self.encoder = encoder
+        self.decoder = decoder
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.likelihood = likelihood
+        self.n_monte_carlo = n_monte_carlo
+        self.min_information = min_information
+        self.learn_weights = learn_weights
+        self.n_importance = n_importance
+        self.precision = precision
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @property
+    def _module_class(self):
+        return GaussianMixtureVAEModule
+
+    def _module_parameters(self):
+        return {
+            "n_latent_prior": self.n_latent_prior or self.n_latent,
+            "n_monte_carlo": self.n_monte_carlo,
+            "min_information": self.min_information,
+            "learn_weights": self.learn_weights,
+            "n_importance": self.n_importance,
+        }
+
+
+class GaussianMixtureVAEModule(MixtureModule):
+    """Networks, bound and sampling of :class:`GaussianMixtureVAE`."""
+
+    def __init__(
+        self,
+        n_features,
+        n_clusters,
+        *,
+        n_latent,
+        n_latent_prior,
+        encoder,
+        decoder,
+        likelihood,
+        n_monte_carlo,
+        min_information,
+        learn_weights,
+        n_importance,
+        generator,
+        n_hidden_prior=128,
+    ):
+        super().__init__()
+        self.n_clusters = n_clusters
+        self.n_latent = n_latent
+        self.n_latent_prior = n_latent_prior
+        self.n_monte_carlo = n_monte_carlo
+        self.min_information = min_information
+        n_noise = n_latent + n_latent_prior
+        self.encoder = encoder.build_encoder(n_features, 2 * n_noise, generator)
+        self.decoder = decoder.build_decoder(n_latent, n_features, generator)
+        self.prior = nn.Sequential(
+            initialized_linear(n_latent_prior, n_hidden_prior, generator),
+            nn.Tanh(),
+            initialized_linear(n_hidden_prior, 2 * n_clusters * n_latent, generator),
+        )
+        self.likelihood = LIKELIHOODS[likelihood]()
+        logits = torch.zeros(n_clusters)
+        if learn_weights:
+            self.logits = nn.Parameter(logits)
+        else:
+            self.register_buffer("logits", logits)
+        # Drawn once and shared by all rows: the score is a function of the row alone.
+        self.register_buffer(
+            "score_noise", torch.randn(n_importance, n_noise, generator=generator)
+        )
+
+    @property
+    def log_weights(self):
+        """Logarithms of the mixing weights."""
+        return self.logits.log_softmax(0)
+
+    def posterior(self, x):
+        """Parameters of q(z | x) and q(w | x).
+
+        Returns
+        -------
+        mean, log_var, prior_mean, prior_log_var : torch.Tensor
+            Of shape (n, n_latent) for z, (n, n_latent_prior) for w.
+        """
+        sizes = 2 * [self.n_latent] + 2 * [self.n_latent_prior]
+        mean, log_var, w_mean, w_log_var = self.encoder(x).to(x.dtype).split(sizes, 1)
+        return (
+            mean,
+            log_var.clamp(*LOG_VAR_RANGE),
+            w_mean,
+            w_log_var.clamp(*LOG_VAR_RANGE),
+        )
+
+    def mixture(self, w):
+        """Means and log-variances of p(z | w, k).
+
+        Parameters
+        ----------
+        w : torch.Tensor of shape (..., n_latent_prior)
+            Input of the prior network.
+
+        Returns
+        -------
+        means, log_vars : torch.Tensor of shape (..., n_clusters, n_latent)
+            Parameters of the components.
+        """
+        out = self.prior(w).to(w.dtype)
+        out = out.unflatten(-1, (2, self.n_clusters, self.n_latent))
+        means, log_vars = out.unbind(-3)
+        return means, log_vars.clamp(*LOG_VAR_RANGE)
+
+    def log_joint(self, z, means, log_vars):
+        """log p(k) p(z | w, k) of every component, of shape (..., n_clusters)."""
+        return self.log_weights + gaussian_log_prob(z.unsqueeze(-2), means, log_vars)
+
+    def losses(self, x):
+        """Yield the four terms of Eq. 4 of the paper, each as a cost in nats."""
+        mean, log_var, w_mean, w_log_var = self.posterior(x)
+        shape = (self.n_monte_carlo, len(x))
+        z = mean + (0.5 * log_var).exp() * self.noise(*shape, self.n_latent)
+        w = w_mean + (0.5 * w_log_var).exp() * self.noise(*shape, self.n_latent_prior)
+        means, log_vars = self.mixture(w)
+        log_resp = self.log_joint(z, means, log_vars).log_softmax(-1)  # Eq. 3
+        kl = gaussian_kl(mean.unsqueeze(-2), log_var.unsqueeze(-2), means, log_vars)
+        out = self.decoder(z.flatten(0, 1)).to(x.dtype).unflatten(0, shape)
+        z_prior = categorical_kl(log_resp, self.log_weights).mean()
+        yield (
+            {
+                "reconstruction": -self.likelihood.log_prob(x, out).mean(),
+                "conditional_prior": (log_resp.exp() * kl).sum(-1).mean(),  # Eq. 5
+                "w_prior": gaussian_kl(w_mean, w_log_var).mean(),
+                "z_prior": z_prior.clamp(min=self.min_information),  # Eq. 7
+            },
+        )
+
+    def log_resp(self, x):
+        """Eq. 3 at the posterior means of z and w."""
+        mean, _, w_mean, _ = self.posterior(x)
+        return self.log_joint(mean, *self.mixture(w_mean)).log_softmax(-1)
+
+    def log_prob(self, x):
+        """Importance-weighted lower bound with shared noise.
+
+        With one sample it is the evidence lower bound, up to that sample.
+        """
+        log_ratios = torch.stack(
+            [self._log_ratio(x, noise) for noise in self.score_noise]
+        )
+        return log_ratios.logsumexp(0) - math.log(len(log_ratios))
+
+    def _log_ratio(self, x, noise):
+        """log p(x, z, w) - log q(z, w | x) for one draw, the cluster summed out."""
+        mean, log_var, w_mean, w_log_var = self.posterior(x)
+        z_noise, w_noise = noise.split([self.n_latent, self.n_latent_prior])
+        z = mean + (0.5 * log_var).exp() * z_noise
+        w = w_mean + (0.5 * w_log_var).exp() * w_noise
+        log_p = self.likelihood.log_prob(x, self.decoder(z))
+        log_p = log_p + self.log_joint(z, *self.mixture(w)).logsumexp(-1)
+        log_p = log_p + gaussian_log_prob(
+            w, *torch.zeros(2, 1, dtype=w.dtype, device=w.device)
+        )
+        log_q = gaussian_log_prob(z, mean, log_var)
+        return log_p - log_q - gaussian_log_prob(w, w_mean, w_log_var)
+
+    def embed(self, x):
+        """Mean of q(z | x)."""
+        return self.posterior(x)[0]
+
+    def decode(self, z):
+        """Mean of p(x | z)."""
+        return self.likelihood.mean(self.decoder(z).to(z.dtype))
+
+    def centers(self):
+        """Decoded component means at w = 0, the mean of its prior."""
+        means, _ = self.mixture(self.score_noise.new_zeros(self.n_latent_prior))
+        return self.decode(means)
+
+    def sample(self, cluster, generator):
+        """Draw w, then z of the given clusters, and decode."""
+        size = (len(cluster), self.n_latent_prior + self.n_latent)
+        like = self.score_noise
+        noise = torch.randn(
+            size, dtype=like.dtype, device=like.device, generator=generator
+        )
+        w, z_noise = noise.split([self.n_latent_prior, self.n_latent], 1)
+        means, log_vars = (
+            t[torch.arange(len(cluster)), cluster] for t in self.mixture(w)
+        )
+        return self.decode(means + (0.5 * log_vars).exp() * z_noise)
+
+    def add_noise(self, x, generator):
+        """Draw from the likelihood."""
+        return self.likelihood.sample(x, generator)
+
+    def initialize(self, data):
+        """Put the components on the clusters of the start, whatever w is."""
+        total = square = error = 0
+        for rows in data.ordered():
+            x = data[rows]
+            z, resp = self.embed(x), data.targets[rows]
+            total = total + resp.T @ z
+            square = square + resp.T @ z.square()
+            error = error + (self.decode(z) - x).square().sum()
+        count = data.targets.sum(0).clamp(min=1e-3).unsqueeze(1)
+        means = total / count
+        spread = (square / count - means.square()).clamp(min=0)
+        pooled = (spread * count).sum(0) / count.sum()
+        # Clusters of few rows borrow from the pooled variance.
+        log_vars = ((spread * count + pooled * 10) / (count + 10)).clamp(min=1e-4).log()
+        self._set_output(self.prior[-1], torch.stack([means, log_vars]).flatten())
+        head = self.encoder[-1]
+        bias = head.bias.new_zeros(len(head.bias) - self.n_latent)
+        bias[: self.n_latent] = (START_VARIANCE * pooled.clamp(min=1e-4)).log()
+        self._set_output(head, bias, first=self.n_latent)
+        self.likelihood.calibrate(error / (len(data) * data.n_features))
+
+    @staticmethod
+    def _set_output(layer, bias, first=0):
+        """Make outputs of a linear layer constant, from the given one on."""
+        layer.weight[first:] = 0
+        layer.bias[first:] = bias

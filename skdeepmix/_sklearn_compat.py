@@ -1,0 +1,24 @@
+"""The one place that imports what scikit-learn keeps private or calls experimental."""
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import ClassifierTags
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+__all__ = [
+    "CallbackSupportMixin",
+    "ClassifierTags",
+    "HasMethods",
+    "Interval",
+    "InvalidParameterError",
+    "StrOptions",
+    "fit_context",
+    "validate_parameter_constraints",
+    "with_callbacks",
+]

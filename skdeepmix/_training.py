@@ -1,0 +1,171 @@
+"""The optimisation loop, seeds, precision and batched inference."""
+
+import copy
+
+import numpy as np
+import torch
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+def take_moves(moves, optimizers, precision="float32"):
+    """Play the moves of one epoch: for each, backward, step and zero.
+
+    Parameters
+    ----------
+    moves : iterator of (terms, *players)
+        What :meth:`MixtureModule.losses` yields: a dict of named scalar losses, whose
+        sum is minimised, and the names of the optimizers that step; no name means all
+        of them.
+    optimizers : dict of str to torch.optim.Optimizer
+        The players by name.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Arithmetic of the forward pass.
+
+    Returns
+    -------
+    means : dict of str to float
+        Mean of every term over the moves that had it, in nats.
+    """
+    device = next(iter(optimizers.values())).param_groups[0]["params"][0].device
+    totals, counts = {}, {}
+    while (move := _next_move(moves, device, precision)) is not None:
+        terms, *players = move
+        take_move(terms, [optimizers[name] for name in players or optimizers])
+        for name, term in terms.items():
+            totals[name] = totals.get(name, 0) + term.detach()
+            counts[name] = counts.get(name, 0) + 1
+    # One read of the device per epoch.
+    values = torch.stack([torch.as_tensor(v) for v in totals.values()]).tolist()
+    return {
+        name: value / counts[name] for name, value in zip(totals, values, strict=True)
+    }
+
+
+def take_move(terms, players):
+    """Take one step of the players down the gradient of the sum of the terms.
+
+    Parameters
+    ----------
+    terms : dict of str to torch.Tensor of shape ()
+        Named losses.
+    players : list of torch.optim.Optimizer
+        Who steps; no other parameter gets a gradient.
+    """
+    inputs = [
+        parameter
+        for player in players
+        for group in player.param_groups
+        for parameter in group["params"]
+    ]
+    sum(terms.values()).backward(inputs=inputs)
+    for player in players:
+        player.step()
+        player.zero_grad()
+
+
+def _next_move(moves, device, precision):
+    dtype = PRECISIONS[precision]
+    with torch.autocast(device.type, dtype, enabled=dtype is not None):
+        return next(moves, None)
+
+
+class BestState:
+    """Keep the weights of the epoch with the lowest loss, and tell when to stop.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        What is trained.
+    tol : float
+        Smallest improvement that counts, relative to the size of the best loss.
+    patience : int
+        Number of epochs without improvement after which to stop.
+    """
+
+    def __init__(self, module, tol, patience):
+        self.module = module
+        self.tol = tol
+        self.patience = patience
+        self.loss = np.inf
+        self.state = None
+        self.n_stale = 0
+
+    def update(self, loss):
+        """Note the loss of an epoch.
+
+        Parameters
+        ----------
+        loss : float
+            Loss of the epoch that just ended.
+
+        Returns
+        -------
+        stop : bool
+            Whether the patience is at an end.
+        """
+        improved = self.state is None or loss < self.loss - self.tol * abs(self.loss)
+        self.n_stale = 0 if improved else self.n_stale + 1
+        if loss < self.loss:
+            self.loss = loss
+            self.state = copy.deepcopy(self.module.state_dict())
+        return self.n_stale >= self.patience
+
+    def restore(self):
+        """Put the best weights back, if an epoch was noted."""
+        if self.state is not None:
+            self.module.load_state_dict(self.state)
+
+
+def resolve_device(device):
+    """Turn the `device` parameter into a torch device.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        ``"auto"`` is a CUDA device when there is one, else the CPU.
+
+    Returns
+    -------
+    device : torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If the device does not exist.
+    """
+    has_cuda = torch.cuda.is_available()
+    if isinstance(device, str) and device == "auto":
+        return torch.device("cuda" if has_cuda else "cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} is not a torch device. Use 'auto', 'cpu' or 'cuda'."
+        ) from error
+    if resolved.type == "cuda" and not has_cuda:
+        raise ValueError(
+            f"device={device!r} was requested but no CUDA device is available. "
+            "Use device='cpu' or device='auto'."
+        )
+    return resolved
+
+
+def map_batches(function, batches):
+    """Apply a function of tensors to batches, without gradients.
+
+    Parameters
+    ----------
+    function : callable
+        Maps a tensor of n rows to a tensor of n rows.
+    batches : iterable of torch.Tensor
+        The batches.
+
+    Returns
+    -------
+    results : ndarray of shape (n_samples, ...)
+        The results, in order.
+    """
+    with torch.inference_mode():
+        return np.concatenate([function(x).cpu().numpy() for x in batches])

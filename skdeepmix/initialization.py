@@ -1,0 +1,122 @@
+"""From latent codes to the responsibilities that a fit starts from."""
+
+from functools import partial
+
+import numpy as np
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.utils import check_array
+
+# What the string values of `init` stand for, given the number of clusters. "random" is
+# the paper as printed: neither pre-training nor responsibilities to start from.
+STARTS = {"k-means++": partial(KMeans, n_init=10), "random": None}
+
+# Guidance towards the start: weight on its cross-entropy in nats, and the fractions of
+# the fit at which it begins to fall and at which it has ended.
+GUIDANCE_WEIGHT = 50.0
+GUIDANCE_FALLS = 0.2
+GUIDANCE_ENDS = 0.4
+
+
+def guidance_weight(progress):
+    """Weight of the guidance towards the start: constant, falling, zero.
+
+    Parameters
+    ----------
+    progress : float
+        Fraction of the fit that is done, in [0, 1).
+
+    Returns
+    -------
+    weight : float
+        Factor on the cross-entropy, dimensionless.
+    """
+    left = (GUIDANCE_ENDS - progress) / (GUIDANCE_ENDS - GUIDANCE_FALLS)
+    return GUIDANCE_WEIGHT * min(max(left, 0.0), 1.0)
+
+
+def start_responsibilities(init, codes, n_clusters, random_state):
+    """Cluster latent codes into responsibilities.
+
+    Parameters
+    ----------
+    init : {"k-means++"}, estimator or array-like
+        A clusterer or a pipeline that ends in one, which is cloned; or labels of shape
+        (n_samples,), negative where unknown; or responsibilities of shape
+        (n_samples, n_clusters).
+    codes : ndarray of shape (n_samples, n_latent)
+        What a clusterer is fitted on.
+    n_clusters : int
+        Number of clusters.
+    random_state : numpy.random.RandomState
+        Seeds every `random_state` of the clusterer that is None.
+
+    Returns
+    -------
+    resp : ndarray of shape (n_samples, n_clusters)
+        Rows that sum to 1, or to 0 where the start has no label.
+
+    Raises
+    ------
+    ValueError
+        If the labels or responsibilities do not fit the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepmix.initialization import start_responsibilities
+    >>> codes = np.array([[0.0], [0.1], [5.0]])
+    >>> resp = start_responsibilities("k-means++", codes, 2, np.random.RandomState(0))
+    >>> resp.sum(axis=0)
+    array([1., 2.])
+    """
+    if isinstance(init, str):
+        init = STARTS[init](n_clusters)
+    if hasattr(init, "fit"):
+        init = _fit_labels(init, codes, random_state)
+    start = check_array(init, ensure_2d=False, input_name="init")
+    if len(start) != len(codes):
+        raise ValueError(
+            f"The 'init' parameter has {len(start)} rows, but X has {len(codes)} "
+            "samples. Pass one label or one row of responsibilities for each sample."
+        )
+    return (
+        _one_hot(start, n_clusters)
+        if start.ndim == 1
+        else _normalized(start, n_clusters)
+    )
+
+
+def _fit_labels(clusterer, codes, random_state):
+    clusterer = clone(clusterer)
+    parameters = clusterer.get_params()
+    for name in sorted(parameters):
+        if name.split("__")[-1] == "random_state" and parameters[name] is None:
+            clusterer.set_params(**{name: random_state.randint(np.iinfo("i4").max)})
+    with config_context(array_api_dispatch=False):
+        return clusterer.fit_predict(codes)
+
+
+def _one_hot(labels, n_clusters):
+    resp = np.zeros((len(labels), n_clusters), dtype=np.float32)
+    labels = labels.astype(np.int64)
+    if labels.max(initial=-1) >= n_clusters:
+        raise ValueError(
+            f"The start found {labels.max() + 1} clusters, but n_clusters = "
+            f"{n_clusters}. Give both the same number."
+        )
+    known = np.flatnonzero(labels >= 0)
+    resp[known, labels[known]] = 1
+    return resp
+
+
+def _normalized(resp, n_clusters):
+    if resp.shape[1] != n_clusters or resp.min() < 0:
+        raise ValueError(
+            f"The 'init' parameter has {resp.shape[1]} columns and a least value of "
+            f"{resp.min():.3g}, but responsibilities need n_clusters = {n_clusters} "
+            "columns of values >= 0."
+        )
+    total = resp.sum(axis=1, keepdims=True)
+    return (resp / np.where(total == 0, 1, total)).astype(np.float32)

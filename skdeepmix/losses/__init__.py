@@ -1,0 +1,6 @@
+"""Pure functions of tensors: densities, divergences and statistics."""
+
+from skdeepmix.losses._categorical import categorical_kl
+from skdeepmix.losses._gaussian import gaussian_kl, gaussian_log_prob
+
+__all__ = ["categorical_kl", "gaussian_kl", "gaussian_log_prob"]

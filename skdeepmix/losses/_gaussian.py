@@ -1,0 +1,51 @@
+"""Densities and divergences of diagonal Gaussians."""
+
+import math
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+def gaussian_log_prob(x, mean, log_var):
+    r"""Log-density of diagonal Gaussians, in nats.
+
+    .. math:: \log N(x; \mu, \sigma^2) = -\tfrac12 \sum_d \left[ \log 2\pi
+        + \log \sigma_d^2 + (x_d - \mu_d)^2 / \sigma_d^2 \right]
+
+    Parameters
+    ----------
+    x, mean, log_var : torch.Tensor of shape (..., n_dims)
+        Points, means and log-variances; their shapes are broadcast.
+
+    Returns
+    -------
+    log_prob : torch.Tensor of shape (...)
+        Log-densities.
+    """
+    scaled = (x - mean).square() * (-log_var).exp()
+    return -0.5 * (LOG_2PI + log_var + scaled).sum(-1)
+
+
+def gaussian_kl(mean, log_var, prior_mean=None, prior_log_var=None):
+    r"""Kullback-Leibler divergence between diagonal Gaussians, in nats.
+
+    .. math:: KL = \tfrac12 \sum_d \left[ \log \frac{s_d^2}{\sigma_d^2}
+        + \frac{\sigma_d^2 + (\mu_d - m_d)^2}{s_d^2} - 1 \right]
+
+    Parameters
+    ----------
+    mean, log_var : torch.Tensor of shape (..., n_dims)
+        Mean and log-variance of the first Gaussian.
+    prior_mean, prior_log_var : torch.Tensor of shape (..., n_dims) or None, \
+            default=None
+        Mean and log-variance of the second; None is the standard normal.
+
+    Returns
+    -------
+    kl : torch.Tensor of shape (...)
+        Divergences, at least 0; shapes are broadcast.
+    """
+    if prior_mean is None:
+        return 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum(-1)
+    gap = log_var - prior_log_var
+    scaled = (mean - prior_mean).square() * (-prior_log_var).exp()
+    return 0.5 * (scaled + gap.exp() - gap - 1).sum(-1)

@@ -1,0 +1,105 @@
+"""Layers whose initial weights come from an explicit generator."""
+
+import math
+
+import torch
+from torch import nn
+
+
+def initialized_linear(n_in, n_out, generator, gain=1.0):
+    """Make an ``nn.Linear`` with Glorot-uniform weights and zero biases.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Number of inputs and outputs.
+    generator : torch.Generator
+        Source of the weights; torch's global state is not touched.
+    gain : float, default=1.0
+        Factor on the weights; ``sqrt(2)`` keeps the variance through a ReLU.
+
+    Returns
+    -------
+    layer : torch.nn.Linear
+        The layer, on the CPU.
+    """
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    nn.init.xavier_uniform_(layer.weight, gain=gain, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def initialized_conv(kind, n_in, n_out, generator, gain=1.0, **geometry):
+    """Make a convolution with Glorot-uniform weights and zero biases.
+
+    Parameters
+    ----------
+    kind : {torch.nn.Conv2d, torch.nn.ConvTranspose2d}
+        Class of the layer.
+    n_in, n_out : int
+        Number of input and output channels.
+    generator : torch.Generator
+        Source of the weights.
+    gain : float, default=1.0
+        Factor on the weights.
+    **geometry
+        ``kernel_size``, ``stride``, ``padding`` and ``output_padding`` of the layer.
+
+    Returns
+    -------
+    layer : torch.nn.Module
+        The layer, on the CPU.
+    """
+    layer = nn.utils.skip_init(kind, n_in, n_out, **geometry)
+    nn.init.xavier_uniform_(layer.weight, gain=gain, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class StackedLinear(nn.Module):
+    """K linear layers side by side, on a tensor axis.
+
+    Equal to a list of K ``nn.Linear``, in one batched matrix product.
+
+    Parameters
+    ----------
+    n_networks : int
+        Number K of layers.
+    n_in, n_out : int
+        Number of inputs and outputs of each layer.
+    generator : torch.Generator
+        Source of the weights: Glorot-uniform per layer, ``torch.nn.init`` would take
+        the (K, n_in, n_out) weight for a convolution and misread its fans.
+    gain : float, default=1.0
+        Factor on the weights.
+
+    Attributes
+    ----------
+    weight : torch.nn.Parameter of shape (n_networks, n_in, n_out)
+        The weights.
+    bias : torch.nn.Parameter of shape (n_networks, 1, n_out)
+        The biases, zero at the start.
+    """
+
+    def __init__(self, n_networks, n_in, n_out, generator, gain=1.0):
+        super().__init__()
+        bound = gain * math.sqrt(6 / (n_in + n_out))
+        weight = torch.empty(n_networks, n_in, n_out)
+        self.weight = nn.Parameter(weight.uniform_(-bound, bound, generator=generator))
+        self.bias = nn.Parameter(torch.zeros(n_networks, 1, n_out))
+
+    def forward(self, x):
+        """Apply every layer.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n_networks, n, n_in) or (n, n_in)
+            Inputs of each layer, or the same inputs for all of them.
+
+        Returns
+        -------
+        out : torch.Tensor of shape (n_networks, n, n_out)
+            Outputs of each layer.
+        """
+        x = x.expand(len(self.weight), *x.shape[-2:])
+        return torch.baddbmm(self.bias, x, self.weight)

@@ -1,0 +1,312 @@
+"""Cloneable descriptions of networks, as kernels are to Gaussian processes."""
+
+import math
+from abc import ABC, abstractmethod
+from numbers import Integral
+
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from skdeepmix._sklearn_compat import Interval, StrOptions
+from skdeepmix.networks._layers import initialized_conv, initialized_linear
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "leaky_relu": nn.LeakyReLU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+# Factors on Glorot's bound that keep the variance of the signal (He et al. 2015).
+GAINS = {"tanh": 5 / 3}
+VECTOR_NORMALIZATIONS = {
+    "none": nn.Identity,
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+}
+IMAGE_NORMALIZATIONS = {
+    "none": nn.Identity,
+    "batch": nn.BatchNorm2d,
+    "layer": lambda n_channels: nn.GroupNorm(1, n_channels),
+}
+
+
+class NetworkSpec(BaseEstimator, ABC):
+    """Description of a network, from which encoders and decoders are built.
+
+    A spec holds no weights. It is cloned and searched like an estimator:
+    ``encoder__hidden_layer_sizes`` is a parameter of a model whose ``encoder`` is an
+    :class:`MLP`. Layers are listed from the data side to the code side, in a spec for
+    an encoder and in one for a decoder: the same spec serves both directions.
+    """
+
+    _parameter_constraints: dict = {}
+
+    def build_encoder(self, n_features, n_outputs, generator):
+        """Build a network from data to codes.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of columns of the data.
+        n_outputs : int
+            Number of outputs.
+        generator : torch.Generator
+            Source of the initial weights.
+
+        Returns
+        -------
+        network : torch.nn.Module
+            Maps (n, n_features) to (n, n_outputs).
+
+        Raises
+        ------
+        ValueError
+            If a parameter of the spec is invalid or does not fit `n_features`.
+        """
+        self._validate_params()
+        return self._encoder(n_features, n_outputs, generator)
+
+    def build_decoder(self, n_inputs, n_features, generator):
+        """Build a network from codes to data, with the layers in reverse.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Number of code dimensions.
+        n_features : int
+            Number of columns of the data.
+        generator : torch.Generator
+            Source of the initial weights.
+
+        Returns
+        -------
+        network : torch.nn.Module
+            Maps (n, n_inputs) to (n, n_features).
+
+        Raises
+        ------
+        ValueError
+            If a parameter of the spec is invalid or does not fit `n_features`.
+        """
+        self._validate_params()
+        return self._decoder(n_inputs, n_features, generator)
+
+    @abstractmethod
+    def _encoder(self, n_features, n_outputs, generator):
+        """See `build_encoder`."""
+
+    @abstractmethod
+    def _decoder(self, n_inputs, n_features, generator):
+        """See `build_decoder`."""
+
+    @property
+    def _gain(self):
+        return GAINS.get(self.activation, math.sqrt(2))
+
+
+class MLP(NetworkSpec):
+    """Fully connected network.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(500, 500, 2000)
+        Number of units of the hidden layers, from the data side to the code side.
+        ``()`` is a linear map.
+    activation : {"relu", "elu", "gelu", "leaky_relu", "silu", "softplus", "tanh"}, \
+            default="relu"
+        Non-linearity after every hidden layer.
+    normalization : {"none", "batch", "layer"}, default="none"
+        Normalisation before every non-linearity.
+
+    See Also
+    --------
+    ConvNet : Convolutional network for images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdeepmix.networks import MLP
+    >>> spec = MLP(hidden_layer_sizes=(64, 32))
+    >>> encoder = spec.build_encoder(20, 2, torch.Generator().manual_seed(0))
+    >>> encoder(torch.zeros(5, 20)).shape
+    torch.Size([5, 2])
+    """
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": ["array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "normalization": [StrOptions(set(VECTOR_NORMALIZATIONS))],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(500, 500, 2000),
+        activation="relu",
+        normalization="none",
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.normalization = normalization
+
+    def _encoder(self, n_features, n_outputs, generator):
+        return self._network(
+            [n_features, *_sizes(self, "hidden_layer_sizes"), n_outputs], generator
+        )
+
+    def _decoder(self, n_inputs, n_features, generator):
+        hidden = reversed(_sizes(self, "hidden_layer_sizes"))
+        return self._network([n_inputs, *hidden, n_features], generator)
+
+    def _network(self, sizes, generator):
+        layers = []
+        for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+            layers += [
+                initialized_linear(n_in, n_out, generator, self._gain),
+                VECTOR_NORMALIZATIONS[self.normalization](n_out),
+                ACTIVATIONS[self.activation](),
+            ]
+        return nn.Sequential(
+            *layers, initialized_linear(sizes[-2], sizes[-1], generator)
+        )
+
+
+class ConvNet(NetworkSpec):
+    """Convolutional network for images given as flat rows.
+
+    Every convolution halves height and width (kernel 4, stride 2, padding 1; sizes
+    round down); a fully connected layer follows. A decoder has the transposed layers in
+    reverse.
+
+    Parameters
+    ----------
+    image_shape : tuple of int, default=(1, 28, 28)
+        Channels, height and width; their product is the number of features.
+    channels : tuple of int, default=(32, 64)
+        Number of channels after every convolution, from the data side to the code
+        side.
+    n_hidden : int, default=256
+        Number of units of the fully connected layer.
+    activation : {"relu", "elu", "gelu", "leaky_relu", "silu", "softplus", "tanh"}, \
+            default="relu"
+        Non-linearity after every hidden layer.
+    normalization : {"none", "batch", "layer"}, default="none"
+        Normalisation before every non-linearity of a convolution.
+
+    See Also
+    --------
+    MLP : Fully connected network.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdeepmix.networks import ConvNet
+    >>> spec = ConvNet(image_shape=(1, 8, 8), channels=(8,))
+    >>> decoder = spec.build_decoder(2, 64, torch.Generator().manual_seed(0))
+    >>> decoder(torch.zeros(5, 2)).shape
+    torch.Size([5, 64])
+    """
+
+    _parameter_constraints: dict = {
+        "image_shape": ["array-like"],
+        "channels": ["array-like"],
+        "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "normalization": [StrOptions(set(IMAGE_NORMALIZATIONS))],
+    }
+
+    def __init__(
+        self,
+        image_shape=(1, 28, 28),
+        channels=(32, 64),
+        n_hidden=256,
+        activation="relu",
+        normalization="none",
+    ):
+        self.image_shape = image_shape
+        self.channels = channels
+        self.n_hidden = n_hidden
+        self.activation = activation
+        self.normalization = normalization
+
+    def _encoder(self, n_features, n_outputs, generator):
+        channels, sides = self._geometry(n_features)
+        layers = [nn.Unflatten(1, (channels[0], *sides[0]))]
+        for n_in, n_out in zip(channels[:-1], channels[1:], strict=True):
+            layers += self._block(nn.Conv2d, n_in, n_out, generator)
+        n_flat = channels[-1] * math.prod(sides[-1])
+        return nn.Sequential(
+            *layers,
+            nn.Flatten(),
+            initialized_linear(n_flat, self.n_hidden, generator, self._gain),
+            ACTIVATIONS[self.activation](),
+            initialized_linear(self.n_hidden, n_outputs, generator),
+        )
+
+    def _decoder(self, n_inputs, n_features, generator):
+        channels, sides = self._geometry(n_features)
+        n_flat = channels[-1] * math.prod(sides[-1])
+        layers = [
+            initialized_linear(n_inputs, self.n_hidden, generator, self._gain),
+            ACTIVATIONS[self.activation](),
+            initialized_linear(self.n_hidden, n_flat, generator, self._gain),
+            ACTIVATIONS[self.activation](),
+            nn.Unflatten(1, (channels[-1], *sides[-1])),
+        ]
+        for i in range(len(channels) - 1, 0, -1):
+            odd = tuple(s - 2 * t for s, t in zip(sides[i - 1], sides[i], strict=True))
+            layers += self._block(
+                nn.ConvTranspose2d,
+                channels[i],
+                channels[i - 1],
+                generator,
+                hidden=i > 1,
+                output_padding=odd,
+            )
+        return nn.Sequential(*layers, nn.Flatten())
+
+    def _block(self, kind, n_in, n_out, generator, hidden=True, **geometry):
+        gain = self._gain if hidden else 1.0
+        conv = initialized_conv(
+            kind, n_in, n_out, generator, gain, kernel_size=4, stride=2, padding=1,
+            **geometry,
+        )  # fmt: skip
+        if not hidden:
+            return [conv]
+        normalization = IMAGE_NORMALIZATIONS[self.normalization](n_out)
+        return [conv, normalization, ACTIVATIONS[self.activation]()]
+
+    def _geometry(self, n_features):
+        """Channels and (height, width) after every convolution."""
+        image_shape = _sizes(self, "image_shape", length=3)
+        if math.prod(image_shape) != n_features:
+            raise ValueError(
+                f"The 'image_shape' parameter of ConvNet has {math.prod(image_shape)} "
+                f"elements, but X has {n_features} features."
+            )
+        channels = [image_shape[0], *_sizes(self, "channels")]
+        sides = [tuple(image_shape[1:])]
+        for _ in channels[1:]:
+            sides.append(tuple(side // 2 for side in sides[-1]))
+        if min(sides[-1]) < 1:
+            raise ValueError(
+                f"The {len(channels) - 1} convolutions of ConvNet each halve the image,"
+                f" which leaves nothing of {image_shape[1]} x {image_shape[2]} pixels. "
+                "Use fewer 'channels'."
+            )
+        return channels, sides
+
+
+def _sizes(spec, name, length=None):
+    """Read a sequence of positive integers, or say what is wrong with it."""
+    value = getattr(spec, name)
+    sizes = [int(size) for size in value if isinstance(size, Integral) and size >= 1]
+    if len(sizes) != len(value) or length not in (None, len(sizes)):
+        count = "" if length is None else f"{length} "
+        raise ValueError(
+            f"The '{name}' parameter of {type(spec).__name__} must be a tuple of "
+            f"{count}positive integers. Got {value!r} instead."
+        )
+    return sizes

@@ -1,0 +1,1 @@
+"""Discovery of estimators, and checks for authors of models."""
