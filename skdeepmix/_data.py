@@ -54,10 +54,12 @@ class Scaling:
             for block in row_blocks(*X.shape):
                 scaler.partial_fit(X[block].astype(np.float64))
             mean, variance = scaler.mean_, scaler.var_
-            # What rounding leaves of the variance of a constant feature.
-            noise = (X.shape[0] * np.finfo(np.float64).eps * mean) ** 2
-            scale = float(np.sqrt(np.where(variance <= noise, 0, variance).mean()))
-        if not np.isfinite(scale):
+            # What rounding leaves of the spread of a constant feature; not squared,
+            # that would overflow with the variance and hide it.
+            noise = X.shape[0] * np.finfo(np.float64).eps * np.abs(mean)
+            constant = np.sqrt(variance) <= noise
+            scale = float(np.sqrt(np.where(constant, 0, variance).mean()))
+        if not (np.isfinite(scale) and np.isfinite(mean).all()):
             raise ValueError(
                 "The variance of X exceeds the range of float64: the largest feature "
                 f"mean is {np.abs(mean).max():.3g}. Divide X by a constant."

@@ -8,7 +8,7 @@ from torch import nn
 
 from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, MixtureModule
-from skdeepmix.distributions import LIKELIHOODS
+from skdeepmix.distributions import LIKELIHOODS, standard_normal
 from skdeepmix.losses import categorical_kl, gaussian_kl, gaussian_log_prob
 from skdeepmix.networks._layers import initialized_linear
 
@@ -101,13 +101,15 @@ class GaussianMixtureVAE(BaseDeepMixture):
         Negative evidence lower bound of every epoch, in nats per row, in model units.
     n_iter_ : int
         Number of epochs.
+    n_iter_guided_ : int
+        Number of epochs under guidance towards the start.
     start_labels_ : ndarray of shape (n_samples,) or None
         Labels of the start, -1 where it has none; None if random.
     module_ : MixtureModule
         The networks.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, if X had them.
 
     See Also
@@ -137,6 +139,8 @@ class GaussianMixtureVAE(BaseDeepMixture):
     >>> rows.shape
     (16, 5)
     """
+
+    _score_kind = "bound"  # what score_samples is: exact, bound or estimate
 
     _parameter_constraints: dict = {
         **BaseDeepMixture._parameter_constraints,
@@ -317,6 +321,10 @@ class GaussianMixtureVAEModule(MixtureModule):
             },
         )
 
+    def reconstruction(self, x):
+        """Negative log-likelihood of rows given their embedding."""
+        return -self.likelihood.log_prob(x, self.decoder(self.embed(x)).to(x.dtype))
+
     def log_resp(self, x):
         """Eq. 3 at the posterior means of z and w."""
         mean, _, w_mean, _ = self.posterior(x)
@@ -362,10 +370,7 @@ class GaussianMixtureVAEModule(MixtureModule):
     def sample(self, cluster, generator):
         """Draw w, then z of the given clusters, and decode."""
         size = (len(cluster), self.n_latent_prior + self.n_latent)
-        like = self.score_noise
-        noise = torch.randn(
-            size, dtype=like.dtype, device=like.device, generator=generator
-        )
+        noise = standard_normal(size, self.score_noise, generator)
         w, z_noise = noise.split([self.n_latent_prior, self.n_latent], 1)
         means, log_vars = (
             t[torch.arange(len(cluster)), cluster] for t in self.mixture(w)

@@ -1,6 +1,7 @@
 """The two bases: what all estimators share, and what a model author writes."""
 
 import copy
+import math
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ from skdeepmix._training import (
     resolve_device,
     take_moves,
 )
-from skdeepmix.distributions import LIKELIHOODS
+from skdeepmix.distributions import LIKELIHOODS, standard_normal
 from skdeepmix.initialization import (
     GUIDANCE_ENDS,
     STARTS,
@@ -248,12 +249,25 @@ class MixtureModule(nn.Module, ABC):
         Yields
         ------
         move : tuple
-            The squared error of a batch, summed over the features.
+            The reconstruction loss of a batch.
         """
         for rows in data.shuffled():
-            x = data[rows]
-            error = (self.decode(self.embed(x)) - x).square().sum(1).mean()
-            yield ({"reconstruction": error},)
+            yield ({"reconstruction": self.reconstruction(data[rows]).mean()},)
+
+    def reconstruction(self, x):
+        """Loss of the pre-training; default: the squared error of a row.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        loss : torch.Tensor of shape (n,)
+            Loss of every row when its embedding is decoded.
+        """
+        return (self.decode(self.embed(x)) - x).square().sum(1)
 
     def optimizers(self, learning_rate):
         """Make the players.
@@ -283,10 +297,7 @@ class MixtureModule(nn.Module, ABC):
         noise : torch.Tensor
             Noise of the type and on the device of the parameters.
         """
-        like = next(self.parameters())
-        return torch.randn(
-            shape, dtype=like.dtype, device=like.device, generator=self.generator
-        )
+        return standard_normal(shape, next(self.parameters()), self.generator)
 
 
 @dataclass
@@ -296,6 +307,8 @@ class _Restart:
     module: MixtureModule
     start_labels: np.ndarray | None
     loss_curve: list = field(default_factory=list)
+    n_iter_guided: int = 0
+    interrupted: bool = False
 
 
 class BaseDeepMixture(
@@ -386,9 +399,10 @@ class BaseDeepMixture(
             subcontext.call_on_fit_task_begin(estimator=self, X=X, y=y)
             restarts.append(self._fit_once(X, y, device, random_state, subcontext))
             fitted = _lazy(self._fitted_attributes, restarts[-1].module)
-            if subcontext.call_on_fit_task_end(
+            stop = subcontext.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes=fitted
-            ):
+            )
+            if stop or restarts[-1].interrupted:
                 break
         self._keep(self._best(restarts, X), X)
         context.call_on_fit_task_end(
@@ -401,6 +415,9 @@ class BaseDeepMixture(
 
     def _freeze(self, X):
         """Fix what later calls need, whatever parameters are set after the fit."""
+        # Networks of an earlier fit belong to what that one froze: should this fit
+        # fail, the model is not fitted.
+        vars(self).pop("module_", None)
         rescales = LIKELIHOODS[self.likelihood].rescales
         self._scaling = Scaling.fit(X) if rescales else Scaling()
         encoder = self._spec(self.encoder, X.shape[0])
@@ -436,6 +453,7 @@ class BaseDeepMixture(
         try:
             self._train(restart, data, X, y, context)
         except KeyboardInterrupt:
+            restart.interrupted = True
             warnings.warn(
                 f"The fit was interrupted after {len(restart.loss_curve)} of "
                 f"{self.max_iter} epochs. The model is usable as it is.",
@@ -466,7 +484,13 @@ class BaseDeepMixture(
                 terms = take_moves(moves, optimizers, self.precision)
                 self._check_finite(terms, epoch)
                 update(terms)
+        module.eval()  # normalisation of codes must not depend on the batch
         codes = map_batches(module.embed, (data[rows] for rows in data.ordered()))
+        if not np.isfinite(codes).all():
+            raise ValueError(
+                f"The latent codes of {type(self).__name__} are not finite after the "
+                "autoencoder pre-training. Use a smaller 'learning_rate'."
+            )
         resp = start_responsibilities(self.init, codes, self.n_clusters, random_state)
         data.targets = torch.from_numpy(resp).to(data.device)
         with torch.no_grad():
@@ -489,6 +513,7 @@ class BaseDeepMixture(
                     terms = take_moves(moves, optimizers, self.precision)
                     self._check_finite(terms, epoch)
                     show(terms)
+                    restart.n_iter_guided += "guidance" in terms
                     terms.pop("guidance", None)
                     restart.loss_curve.append(sum(terms.values()))
                     stop = task.call_on_fit_task_end(
@@ -521,13 +546,24 @@ class BaseDeepMixture(
             return restarts[0]
         scores = []
         for restart in restarts:
-            self._set_fitted(restart.module)
-            scores.append(posterior_mutual_information(self._proba(X)))
+            proba = self._training_proba(restart, X)
+            scores.append(posterior_mutual_information(proba))
         return restarts[int(np.argmax(scores))]
 
-    def _keep(self, restart, X):
+    def _training_proba(self, restart, X):
+        """Fit the estimator out with a restart, and check that it has not diverged."""
         self._set_fitted(restart.module)
         proba = self._proba(X)
+        if not np.isfinite(proba).all():
+            del self.module_
+            raise ValueError(
+                f"The posterior of {type(self).__name__} is not finite after epoch "
+                f"{len(restart.loss_curve)}. Use a smaller 'learning_rate'."
+            )
+        return proba
+
+    def _keep(self, restart, X):
+        proba = self._training_proba(restart, X)
         live = np.unique(proba.argmax(axis=1))
         if len(live) < self.n_clusters:
             warnings.warn(
@@ -549,6 +585,7 @@ class BaseDeepMixture(
         self.weights_ = weights[self._order]
         self.loss_curve_ = restart.loss_curve
         self.n_iter_ = len(restart.loss_curve)
+        self.n_iter_guided_ = restart.n_iter_guided
         self.start_labels_ = restart.start_labels
 
     def _set_fitted(self, module):
@@ -660,7 +697,7 @@ class BaseDeepMixture(
         X = self._validate_rows(X, reset=False)
         log_prob = self._map(lambda module, x: module.log_prob(x), X)
         # Change of units: d features, each divided by the scale.
-        return log_prob - X.shape[1] * np.log(self._scaling.scale)
+        return log_prob - X.shape[1] * math.log(self._scaling.scale)
 
     def score(self, X, y=None):
         """Mean of `score_samples`.
@@ -748,6 +785,7 @@ class BaseDeepMixture(
                 "Leave 'n_samples' out to draw one row per label."
             )
         in_range = labels.dtype.kind in "iu" and (0 <= labels).all()
+        in_range = in_range and labels.size > 0
         if labels.ndim != 1 or not in_range or (labels >= n_clusters).any():
             raise ValueError(
                 f"Expected 'cluster' to hold integers from 0 to {n_clusters - 1}, got "
@@ -800,6 +838,10 @@ class BaseDeepMixture(
         # has predict_proba; is_clusterer is not affected.
         tags.classifier_tags = ClassifierTags()
         return tags
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether the model has networks to predict with."""
+        return hasattr(self, "module_")
 
     def __getstate__(self):
         """Return the state as numpy arrays and plain Python."""

@@ -100,6 +100,13 @@ def _fit_labels(clusterer, codes, random_state):
 
 def _one_hot(labels, n_clusters):
     resp = np.zeros((len(labels), n_clusters), dtype=np.float32)
+    fractions = labels[labels != np.floor(labels)]
+    if fractions.size:
+        raise ValueError(
+            "The labels in 'init' must be integers, negative where unknown, but one of "
+            f"them is {fractions[0]:.4g}. Pass responsibilities of shape (n_samples, "
+            "n_clusters) for soft labels."
+        )
     labels = labels.astype(np.int64)
     if labels.max(initial=-1) >= n_clusters:
         raise ValueError(

@@ -43,6 +43,5 @@ def torch_left_as_found():
     switches, state = torch_switches(), torch.get_rng_state()
     yield
     assert torch_switches() == switches
-    assert torch.equal(torch.get_rng_state(), state), (
-        "torch's global random state was changed."
-    )
+    same_state = torch.equal(torch.get_rng_state(), state)
+    assert same_state, "torch's global random state was changed."

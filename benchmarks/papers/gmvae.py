@@ -8,7 +8,7 @@ appends to ``benchmarks/results/gmvae.jsonl`` and skips what is there;
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,25 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What baselines are fitted on.
+
+    Attributes
+    ----------
+    name : str
+        As in the table.
+    prepare : callable
+        From (X, seed) to the input.
+    only : str
+        What the name of a baseline has to begin with.
+    """
+
+    name: str
+    prepare: Callable
+    only: str = ""
+
+
+@dataclass(frozen=True)
 class Row:
     """One data set with its settings and baselines.
 
@@ -73,8 +92,8 @@ class Row:
         From `data_home` to X, y and the rows to score, by the name of the score.
     settings : tuple of Setting
         Of the model.
-    inputs : dict of str to callable
-        What baselines are fitted on: from (X, seed) to their input.
+    inputs : tuple of Inputs
+        Of the baselines.
     every : int
         Epochs between two points of the curve.
     scored : bool
@@ -83,7 +102,7 @@ class Row:
 
     load: Callable
     settings: tuple
-    inputs: dict = field(default_factory=dict)
+    inputs: tuple
     every: int = 1
     scored: bool = False
 
@@ -106,8 +125,8 @@ def load_mnist(data_home):
         Rows to score.
     """
     mnist = fetch_mnist(data_home=data_home)
-    X = np.asarray(mnist.data).reshape(len(mnist.target), -1).astype(np.float32) / 255
-    return X, np.asarray(mnist.target), {"score": X[60000:]}
+    X = mnist.data.astype(np.float32) / 255
+    return X, mnist.target, {"score": X[mnist.split == 1]}
 
 
 def load_embedded_digits(data_home):
@@ -198,14 +217,18 @@ ROWS = {
                 "k-means++, M = 10", {**MNIST, "n_monte_carlo": 10}, (0,), codes=True
             ),
         ),
-        {"pixels": as_is, "50 principal components": pca_50},
+        # A mixture in 784 dimensions, many of them constant, is left out for its cost.
+        (
+            Inputs("pixels", as_is, only="KMeans"),
+            Inputs("50 principal components", pca_50),
+        ),
         # A point takes about as long as a tenth of an epoch, all rows are predicted.
         every=4,
     ),
     "digits": Row(
         load_embedded_digits,
         (Setting("defaults", {"n_clusters": 10}, (0, 1, 2, 3, 4)),),
-        {"pixels": as_is},
+        (Inputs("pixels", as_is),),
     ),
     "arcs": Row(
         load_arcs,
@@ -217,7 +240,7 @@ ROWS = {
                 (0, 1, 2, 3, 4),
             ),
         ),
-        {"points": as_is},
+        (Inputs("points", as_is),),
         scored=True,
     ),
 }
@@ -247,16 +270,17 @@ def run_row(name, row, runs, *, data_home=None, seeds=None, build=GaussianMixtur
             estimator = build(**setting.parameters, random_state=seed)
             run_setting(name, row, setting, estimator, seed, runs, X, y, score_on)
     n_clusters = row.settings[0].parameters["n_clusters"]
-    for inputs, prepare in row.inputs.items():
+    for inputs in row.inputs:
         for seed in seeds or row.settings[0].seeds:
             record_baselines(
                 runs,
-                prepare(X, seed),
+                inputs.prepare(X, seed),
                 y,
                 n_clusters,
                 data=name,
-                inputs=inputs,
+                inputs=inputs.name,
                 seed=seed,
+                only=inputs.only,
                 score_on=score_on if row.scored else None,
             )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Description:
     """One data set.
 
-    Parameters
+    Attributes
     ----------
     title : str
         Its name in messages and the first line of `DESCR`.
@@ -26,7 +26,7 @@ class Description:
     sparse : bool, default=False
         Whether the file holds the parts of a CSR matrix instead of `X`.
     openml_id : int or None, default=None
-        Number of the set on OpenML; None where OpenML does not carry it.
+        Number of the set on OpenML; None where it is not fetched from there.
     openml_range : tuple of (low, high) or None, default=None
         Range of OpenML's values that is mapped to [0, 1]; None leaves them as they
         are.

@@ -30,8 +30,8 @@ def fetch_mnist(*, data_home=None, subset="all", return_X_y=False):
     Parameters
     ----------
     data_home : str or path-like or None, default=None
-        Folder that is searched for ``mnist.npz``; without that file OpenML's data set
-        554 is downloaded into it once. None is
+        Folder that is searched for ``mnist.npz``; without that file data set
+        554 of OpenML is downloaded into the folder, once. None is
         :func:`sklearn.datasets.get_data_home`.
     subset : {'all', 'train', 'test'}, default='all'
         Part of the published split; 'all' keeps both.
@@ -54,8 +54,8 @@ def fetch_mnist(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or dtype, or if `subset` is
-        unknown or not marked in the source.
+        If the file lacks keys or has another number of features or
+        dtype, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -81,8 +81,8 @@ def fetch_usps(*, data_home=None, subset="all", return_X_y=False):
     Parameters
     ----------
     data_home : str or path-like or None, default=None
-        Folder that is searched for ``usps.npz``; without that file OpenML's data set
-        41082 is downloaded into it once. None is
+        Folder that is searched for ``usps.npz``; without that file data set
+        41082 of OpenML is downloaded into the folder, once. None is
         :func:`sklearn.datasets.get_data_home`.
     subset : {'all', 'train', 'test'}, default='all'
         Part of the published split; 'all' keeps both.
@@ -105,8 +105,8 @@ def fetch_usps(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or dtype, or if `subset` is
-        unknown or not marked in the source.
+        If the file lacks keys or has another number of features or
+        dtype, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -149,10 +149,11 @@ def fetch_coil20(*, data_home=None, return_X_y=False):
     Raises
     ------
     FileNotFoundError
-        If there is no such file: OpenML does not carry this set. The message says
-        what the file must hold, and where the data come from.
+        If there is no such file: this set is not fetched from OpenML. The message
+        says what the file must hold, and where the data come from.
     ValueError
-        If the file lacks keys or has another number of features or dtype.
+        If the file lacks keys or has another number of features or
+        dtype.
 
     References
     ----------
@@ -195,10 +196,11 @@ def fetch_yaleb(*, data_home=None, return_X_y=False):
     Raises
     ------
     FileNotFoundError
-        If there is no such file: OpenML does not carry this set. The message says
-        what the file must hold, and where the data come from.
+        If there is no such file: this set is not fetched from OpenML. The message
+        says what the file must hold, and where the data come from.
     ValueError
-        If the file lacks keys or has another number of features or dtype.
+        If the file lacks keys or has another number of features or
+        dtype.
 
     References
     ----------
@@ -231,8 +233,8 @@ def fetch_isolet(*, data_home=None, return_X_y=False):
     Parameters
     ----------
     data_home : str or path-like or None, default=None
-        Folder that is searched for ``isolet1.npz``; without that file OpenML's data set
-        300 is downloaded into it once. None is
+        Folder that is searched for ``isolet1.npz``; without that file data set
+        300 of OpenML is downloaded into the folder, once. None is
         :func:`sklearn.datasets.get_data_home`.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
@@ -251,7 +253,8 @@ def fetch_isolet(*, data_home=None, return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or dtype.
+        If the file lacks keys or has another number of features or
+        dtype.
 
     References
     ----------
@@ -300,11 +303,11 @@ def fetch_reuters_r8(*, data_home=None, subset="all", return_X_y=False):
     Raises
     ------
     FileNotFoundError
-        If there is no such file: OpenML does not carry this set. The message says
-        what the file must hold, and where the data come from.
+        If there is no such file: this set is not fetched from OpenML. The message
+        says what the file must hold, and where the data come from.
     ValueError
-        If the file lacks keys or has another number of features or dtype, or if `subset` is
-        unknown or not marked in the source.
+        If the file lacks keys or has another number of features or
+        dtype, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -330,8 +333,8 @@ def fetch_pendigits(*, data_home=None, subset="all", return_X_y=False):
     Parameters
     ----------
     data_home : str or path-like or None, default=None
-        Folder that is searched for ``pendigits.npz``; without that file OpenML's data set
-        32 is downloaded into it once. None is
+        Folder that is searched for ``pendigits.npz``; without that file data set
+        32 of OpenML is downloaded into the folder, once. None is
         :func:`sklearn.datasets.get_data_home`.
     subset : {'all', 'train', 'test'}, default='all'
         Part of the published split; 'all' keeps both.
@@ -353,8 +356,8 @@ def fetch_pendigits(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or dtype, or if `subset` is
-        unknown or not marked in the source.
+        If the file lacks keys or has another number of features or
+        dtype, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -380,8 +383,8 @@ def fetch_optdigits(*, data_home=None, subset="all", return_X_y=False):
     Parameters
     ----------
     data_home : str or path-like or None, default=None
-        Folder that is searched for ``optdigits.npz``; without that file OpenML's data set
-        28 is downloaded into it once. None is
+        Folder that is searched for ``optdigits.npz``; without that file data set
+        28 of OpenML is downloaded into the folder, once. None is
         :func:`sklearn.datasets.get_data_home`.
     subset : {'all', 'train', 'test'}, default='all'
         Part of the published split; 'all' keeps both.
@@ -404,8 +407,8 @@ def fetch_optdigits(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or dtype, or if `subset` is
-        unknown or not marked in the source.
+        If the file lacks keys or has another number of features or
+        dtype, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -455,11 +458,11 @@ def fetch_omniglot(*, data_home=None, subset="all", return_X_y=False):
     Raises
     ------
     FileNotFoundError
-        If there is no such file: OpenML does not carry this set. The message says
-        what the file must hold, and where the data come from.
+        If there is no such file: this set is not fetched from OpenML. The message
+        says what the file must hold, and where the data come from.
     ValueError
-        If the file lacks keys or has another number of features or dtype, or if `subset` is
-        unknown or not marked in the source.
+        If the file lacks keys or has another number of features or
+        dtype, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -496,18 +499,16 @@ def _fetch(name, data_home, return_X_y, subset="all"):
 
 def _from_file(path, about):
     with np.load(path, allow_pickle=False) as arrays:
-        missing = [key for key in _required_keys(about) if key not in arrays]
-        if missing:
+        if not arrays.keys() >= set(_required_keys(about)):
             raise ValueError(
-                f"Expected {_keys_in_words(about)} in {path} but got the keys "
-                f"{', '.join(arrays)}: {', '.join(missing)} missing."
+                f"Expected the keys {', '.join(_required_keys(about))} in {path} but "
+                f"got {', '.join(arrays)}. The file must hold {_contents(about)}."
             )
         bunch = Bunch(data=_read_data(arrays, about.sparse), source=str(path))
         bunch.target = arrays["y"].astype(np.int64)
         bunch.update({key: arrays[key] for key in ROW_KEYS if key in arrays})
-        bunch.update(
-            {NAME_KEYS[key]: arrays[key] for key in NAME_KEYS if key in arrays}
-        )
+        found = NAME_KEYS.keys() & arrays.keys()
+        bunch.update({NAME_KEYS[key]: arrays[key] for key in found})
     return bunch
 
 
@@ -523,9 +524,9 @@ def _read_data(arrays, sparse):
 def _from_openml(path, about):
     if about.openml_id is None:
         raise FileNotFoundError(
-            f"Expected the file {path}, since OpenML does not carry {about.title}. "
-            f"Write it with numpy.savez_compressed and {_keys_in_words(about)}, from "
-            f"the original source, {about.url}."
+            f"Expected the file {path}: {about.title} is not fetched from OpenML. "
+            "Make it with numpy.savez_compressed from the original source, "
+            f"{about.url}: it must hold {_contents(about)}."
         )
     # Both parsers read the same values; pandas is much faster but may be absent.
     parser = "pandas" if find_spec("pandas") else "liac-arff"
@@ -539,8 +540,8 @@ def _from_openml(path, about):
     except OSError as error:
         raise OSError(
             f"Found no file {path} and could not download data set "
-            f"{about.openml_id} of OpenML: {error}. Write that file with "
-            f"{_keys_in_words(about)}, or try again with a network."
+            f"{about.openml_id} of OpenML: {error}. Try again with a network, or "
+            f"make that file: it must hold {_contents(about)}."
         ) from error
     target = _numbers(raw.target) - about.openml_first_label
     bunch = Bunch(
@@ -609,17 +610,18 @@ def _required_keys(about):
     return (*sparse_parts, "y") if about.sparse else ("X", "y")
 
 
-def _keys_in_words(about):
-    data = f"'X' of shape (n_samples, {about.n_features}), {about.dtype}"
+def _contents(about):
+    """What a file must hold, in words."""
+    X = f"'X' of shape (n_samples, {about.n_features}), {about.dtype}"
     if about.sparse:
-        data = (
-            "the parts 'data', 'indices', 'indptr' and 'shape' of a CSR matrix with "
-            f"{about.n_features} columns, {about.dtype}"
+        X = (
+            "'data', 'indices', 'indptr' and 'shape' (the parts of a CSR matrix with "
+            f"{about.n_features} columns, {about.dtype})"
         )
     elif about.image_shape is not None:
         _, height, width = about.image_shape
-        data = f"'X' of shape (n_samples, {height}, {width}), {about.dtype}"
+        X = f"'X' of shape (n_samples, {height}, {width}), {about.dtype}"
     return (
-        f"the keys {data}, 'y' (class of each row, from 0) and, where the set has one, "
-        "'split' (0 for training rows, 1 for test rows)"
+        f"{X}, 'y' (class of each row, from 0) and, where the set has one, 'split' "
+        "(0 for training rows, 1 for test rows)"
     )

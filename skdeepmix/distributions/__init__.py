@@ -4,6 +4,14 @@ from skdeepmix.distributions._likelihoods import (
     LIKELIHOODS,
     BernoulliLikelihood,
     GaussianLikelihood,
+    Likelihood,
 )
+from skdeepmix.distributions._noise import standard_normal
 
-__all__ = ["LIKELIHOODS", "BernoulliLikelihood", "GaussianLikelihood"]
+__all__ = [
+    "LIKELIHOODS",
+    "BernoulliLikelihood",
+    "GaussianLikelihood",
+    "Likelihood",
+    "standard_normal",
+]

@@ -1,51 +1,36 @@
 """Distributions of the data given the output of a decoder."""
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from skdeepmix.distributions._noise import standard_normal
+
 # In units of the scaled data: the noise never falls below exp(-6), so that constant
 # features cannot drive the likelihood to infinity (Rybkin et al. 2021).
 MIN_LOG_SCALE = -6.0
+# Well below the data's own scale: noise as large as the data leaves latents unused,
+# from where training does not recover.
+START_LOG_SCALE = -1.0
 
 
-class GaussianLikelihood(nn.Module):
-    r"""Gaussian noise of one learned scale around the output of the decoder.
-
-    .. math:: \log p(y | x) = \sum_d \log N(y_d; f_d(x), \sigma^2)
+class Likelihood(nn.Module, ABC):
+    """Distribution p(x | z) of a row given the output of the decoder.
 
     Attributes
     ----------
-    log_scale : torch.Tensor of shape ()
-        Logarithm of the noise scale, in units of the scaled data.
-
-    References
-    ----------
-    .. [1] Rybkin, Daniilidis, Levine, "Simple and effective VAE training with
-       calibrated decoders", ICML 2021, Section 3: one learned scale.
+    rescales : bool
+        Whether rows are centred and scaled; else they lie in [0, 1] as they are.
     """
 
-    rescales = True
+    rescales: bool
 
-    def __init__(self):
-        super().__init__()
-        # softplus(raw) = 6: the scale starts at 1, that of the data.
-        self.raw_scale = nn.Parameter(torch.tensor(math.log(math.expm1(6.0))))
-
-    @property
-    def log_scale(self):
-        """Logarithm of the noise scale."""
-        return MIN_LOG_SCALE + softplus(self.raw_scale)
-
-    def calibrate(self, mean_square):
-        """Set the noise to a mean squared error, in squared units of the data."""
-        excess = (0.5 * mean_square.log() - MIN_LOG_SCALE).clamp(min=0.1)
-        self.raw_scale.copy_(excess.expm1().log())
-
+    @abstractmethod
     def log_prob(self, x, out):
-        """Log-density of rows, in nats.
+        """Log-likelihood of rows.
 
         Parameters
         ----------
@@ -57,29 +42,96 @@ class GaussianLikelihood(nn.Module):
         Returns
         -------
         log_prob : torch.Tensor of shape (..., n)
-            Log-densities.
+            In nats, summed over the features.
         """
+
+    @abstractmethod
+    def mean(self, out):
+        """Expected rows.
+
+        Parameters
+        ----------
+        out : torch.Tensor of shape (..., n_features)
+            Output of the decoder.
+
+        Returns
+        -------
+        mean : torch.Tensor of shape (..., n_features)
+            In model units.
+        """
+
+    @abstractmethod
+    def sample(self, mean, generator):
+        """Draw rows around their expectation.
+
+        Parameters
+        ----------
+        mean : torch.Tensor of shape (..., n_features)
+            Expected rows.
+        generator : torch.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (..., n_features)
+            Rows.
+        """
+
+    def calibrate(self, mean_square):
+        """Set the noise, if there is a scale to set.
+
+        Parameters
+        ----------
+        mean_square : torch.Tensor of shape ()
+            Mean squared error of the decoder, in squared model units.
+        """
+
+
+class GaussianLikelihood(Likelihood):
+    r"""Gaussian noise of one learned scale around the output of the decoder.
+
+    .. math:: \log p(x | z) = \sum_d \log N(x_d; f_d(z), \sigma^2)
+
+    References
+    ----------
+    .. [1] Rybkin, Daniilidis, Levine, "Simple and effective VAE training with
+       calibrated decoders", ICML 2021, Section 3: one learned scale.
+    """
+
+    rescales = True
+
+    def __init__(self):
+        super().__init__()
+        excess = START_LOG_SCALE - MIN_LOG_SCALE
+        self.raw_scale = nn.Parameter(torch.tensor(math.log(math.expm1(excess))))
+
+    @property
+    def log_scale(self):
+        """Logarithm of the noise scale, in units of the scaled data."""
+        return MIN_LOG_SCALE + softplus(self.raw_scale)
+
+    def calibrate(self, mean_square):
+        excess = (0.5 * mean_square.log() - MIN_LOG_SCALE).clamp(min=0.1)
+        self.raw_scale.copy_(excess.expm1().log())
+
+    def log_prob(self, x, out):
         log_scale = self.log_scale
         squares = (x - out).square().sum(-1) * torch.exp(-2 * log_scale)
         constant = x.shape[-1] * (math.log(2 * math.pi) + 2 * log_scale)
         return -0.5 * (squares + constant)
 
     def mean(self, out):
-        """Expected rows given the output of the decoder."""
         return out
 
     def sample(self, mean, generator):
-        """Draw rows around their expectation, with explicit randomness."""
-        noise = torch.randn(
-            mean.shape, dtype=mean.dtype, device=mean.device, generator=generator
-        )
+        noise = standard_normal(mean.shape, mean, generator)
         return mean + self.log_scale.exp() * noise
 
 
-class BernoulliLikelihood(nn.Module):
+class BernoulliLikelihood(Likelihood):
     r"""Independent Bernoulli variables with the output of the decoder as logits.
 
-    .. math:: \log p(y | x) = \sum_d y_d \log p_d + (1 - y_d) \log (1 - p_d)
+    .. math:: \log p(x | z) = \sum_d x_d \log p_d + (1 - x_d) \log (1 - p_d)
 
     Grey values in [0, 1] are accepted, as the papers do; the number is then a
     cross-entropy and no log-density.
@@ -87,34 +139,16 @@ class BernoulliLikelihood(nn.Module):
 
     rescales = False
 
-    def calibrate(self, mean_square):
-        """Do nothing: there is no noise scale."""
-
     def log_prob(self, x, out):
-        """Log-probability of rows, in nats.
-
-        Parameters
-        ----------
-        x : torch.Tensor of shape (n, n_features)
-            Rows, in [0, 1].
-        out : torch.Tensor of shape (..., n, n_features)
-            Output of the decoder.
-
-        Returns
-        -------
-        log_prob : torch.Tensor of shape (..., n)
-            Log-probabilities.
-        """
         x = x.expand(out.shape)
         return -binary_cross_entropy_with_logits(out, x, reduction="none").sum(-1)
 
     def mean(self, out):
-        """Expected rows given the output of the decoder."""
         return out.sigmoid()
 
     def sample(self, mean, generator):
-        """Draw rows around their expectation, with explicit randomness."""
         return torch.bernoulli(mean, generator=generator)
 
 
+#: Likelihoods by the value of an estimator's `likelihood` parameter.
 LIKELIHOODS = {"gaussian": GaussianLikelihood, "bernoulli": BernoulliLikelihood}

@@ -35,8 +35,7 @@ def gaussian_kl(mean, log_var, prior_mean=None, prior_log_var=None):
     ----------
     mean, log_var : torch.Tensor of shape (..., n_dims)
         Mean and log-variance of the first Gaussian.
-    prior_mean, prior_log_var : torch.Tensor of shape (..., n_dims) or None, \
-            default=None
+    prior_mean, prior_log_var : torch.Tensor of shape (..., n_dims) or None
         Mean and log-variance of the second; None is the standard normal.
 
     Returns
@@ -45,7 +44,8 @@ def gaussian_kl(mean, log_var, prior_mean=None, prior_log_var=None):
         Divergences, at least 0; shapes are broadcast.
     """
     if prior_mean is None:
-        return 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum(-1)
+        return 0.5 * (mean.square() + log_var.expm1() - log_var).sum(-1)
     gap = log_var - prior_log_var
     scaled = (mean - prior_mean).square() * (-prior_log_var).exp()
-    return 0.5 * (scaled + gap.exp() - gap - 1).sum(-1)
+    # expm1: exp(gap) - 1 - gap would round to less than 0 for close Gaussians.
+    return 0.5 * (scaled + gap.expm1() - gap).sum(-1)

@@ -51,6 +51,8 @@ def initialized_conv(kind, n_in, n_out, generator, gain=1.0, **geometry):
         The layer, on the CPU.
     """
     layer = nn.utils.skip_init(kind, n_in, n_out, **geometry)
+    if layer.transposed:  # an output sees one in stride**2 weights of the kernel
+        gain = gain * math.sqrt(math.prod(layer.stride))
     nn.init.xavier_uniform_(layer.weight, gain=gain, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

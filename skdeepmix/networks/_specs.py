@@ -19,8 +19,17 @@ ACTIVATIONS = {
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
-# Factors on Glorot's bound that keep the variance of the signal (He et al. 2015).
-GAINS = {"tanh": 5 / 3}
+# Factors g on Glorot's bound that keep the power of a standardised signal u through
+# depth, E[f(g u)^2] = 1, as He et al. (2015) do for ReLU; no g does so for tanh.
+GAINS = {
+    "relu": math.sqrt(2),
+    "elu": 1.278,
+    "gelu": 1.468,
+    "leaky_relu": math.sqrt(2),
+    "silu": 1.559,
+    "softplus": 1.083,
+    "tanh": 5 / 3,
+}
 VECTOR_NORMALIZATIONS = {
     "none": nn.Identity,
     "batch": nn.BatchNorm1d,
@@ -104,7 +113,7 @@ class NetworkSpec(BaseEstimator, ABC):
 
     @property
     def _gain(self):
-        return GAINS.get(self.activation, math.sqrt(2))
+        return GAINS[self.activation]
 
 
 class MLP(NetworkSpec):
@@ -287,6 +296,11 @@ class ConvNet(NetworkSpec):
                 f"elements, but X has {n_features} features."
             )
         channels = [image_shape[0], *_sizes(self, "channels")]
+        if len(channels) == 1:
+            raise ValueError(
+                "The 'channels' parameter of ConvNet is empty, but it needs at least "
+                "one convolution. Use MLP instead."
+            )
         sides = [tuple(image_shape[1:])]
         for _ in channels[1:]:
             sides.append(tuple(side // 2 for side in sides[-1]))

@@ -8,6 +8,8 @@ import torch
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._training import take_move
 
+__all__ = ["check_mixture_module", "module_factory"]
+
 CHECKS = []
 
 

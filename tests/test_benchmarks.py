@@ -1,0 +1,444 @@
+"""The benchmark scripts: results on file, resuming, tables that follow from them."""
+
+import importlib
+import json
+import re
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.cluster import KMeans
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def path(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.syspath_prepend(BENCHMARKS / "papers")
+
+
+@pytest.fixture
+def module(path):
+    return importlib.import_module("_runs")
+
+
+@pytest.fixture
+def tables(path):
+    return importlib.import_module("tables")
+
+
+@pytest.fixture
+def gmvae(path):
+    return importlib.import_module("gmvae")
+
+
+@pytest.fixture
+def runs(module, tmp_path):
+    return module.Runs(tmp_path / "example.jsonl")
+
+
+class Stepper(CallbackSupportMixin, BaseEstimator):
+    """Label the rows by a threshold on the first feature that rises each epoch."""
+
+    def __init__(self, n_clusters=2, max_iter=4, random_state=None, interrupt=False):
+        self.n_clusters = n_clusters
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.interrupt = interrupt
+
+    n_latent = 1
+
+    @with_callbacks
+    def fit(self, X, y=None):
+        assert y is None, "a fit must not see the classes"
+        context = self._init_callback_context(max_subtasks=1)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        init = context.subcontext("init", max_subtasks=self.max_iter)
+        init.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        for epoch in range(self.max_iter):
+            task = init.subcontext("epoch")
+            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            self.threshold_ = epoch
+            task.call_on_fit_task_end(
+                estimator=self,
+                X=X,
+                y=y,
+                reconstruction_attributes=lambda: {"threshold_": self.threshold_},
+            )
+        try:
+            if self.interrupt:
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            pass
+        init.call_on_fit_task_end(estimator=self, X=X, y=y)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        self.labels_ = self.predict(X)
+        self.start_labels_ = np.zeros(len(X), dtype=int)
+        self.n_iter_, self.n_iter_guided_ = self.max_iter, 2
+        return self
+
+    def predict(self, X):
+        return self.predict_proba(X).argmax(axis=1)
+
+    def predict_proba(self, X):
+        above = X[:, 0] > self.threshold_
+        return np.column_stack([~above, above]).astype(float)
+
+    def transform(self, X):
+        return X[:, :1]
+
+    def score_samples(self, X):
+        return X[:, 0] - self.threshold_
+
+    def score(self, X, y=None):
+        return self.score_samples(X).mean()
+
+
+@pytest.fixture
+def rows():
+    """Ten rows; the threshold of the fourth and last epoch is right."""
+    X = np.arange(10.0)[:, np.newaxis]
+    return X, (X[:, 0] > 3).astype(int)
+
+
+# Results on file
+
+
+def test_runs_resume(runs, module):
+    runs.record("iris", "KMeans", 0, seconds=1.0, acc=0.9)
+    again = module.Runs(runs.path)
+    assert again.done("iris", "KMeans", 0)
+    assert not again.done("iris", "KMeans", 1)
+    assert not again.done("wine", "KMeans", 0)
+
+
+def test_runs_append_one_line_each(runs):
+    for seed in range(3):
+        runs.record("iris", "KMeans", seed, seconds=1.0)
+    texts = runs.path.read_text().splitlines()
+    assert [json.loads(text)["seed"] for text in texts] == [0, 1, 2]
+
+
+def test_runs_refuse_a_duplicate(runs):
+    runs.record("iris", "KMeans", 0, seconds=1.0)
+    before = runs.path.read_bytes()
+    with pytest.raises(
+        ValueError,
+        match=re.escape(
+            f"{runs.path} has a line for ('iris', 'KMeans', 0) already. Delete it to "
+            "run this again."
+        ),
+    ):
+        runs.record("iris", "KMeans", 0, seconds=2.0)
+    assert runs.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '{"data": "iris", "setting": "KMe',
+        '{"data": "iris", "setting": "KMeans", "seed": 1}',  # no line break
+        '["iris", "KMeans", 1]\n',
+        '{"data": "iris"}\n',
+        "\n",
+    ],
+)
+def test_runs_report_a_broken_last_line(runs, broken):
+    runs.record("iris", "KMeans", 0, seconds=1.0)
+    with open(runs.path, "a") as file:
+        file.write(broken)
+    message = (
+        f"{runs.path}, line 2 is broken: expected a JSON object with data, setting, "
+        f"seed and a line break, got {broken!r}. Delete the line and run the script "
+        "again."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        runs.done("iris", "KMeans", 0)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        runs.record("iris", "KMeans", 1, seconds=1.0)
+
+
+def test_runs_report_a_key_that_occurs_twice(runs):
+    runs.record("iris", "KMeans", 0, seconds=1.0)
+    runs.path.write_bytes(2 * runs.path.read_bytes())
+    with pytest.raises(
+        ValueError,
+        match=re.escape(
+            f"{runs.path}, lines 1 and 2 both hold ('iris', 'KMeans', 0). Delete one "
+            "of them."
+        ),
+    ):
+        runs.lines()
+
+
+def test_record_says_where_a_result_comes_from(runs):
+    line = runs.record("iris", "KMeans", 0, seconds=1.5, device="cpu")
+    assert line == runs.lines()[0]
+    assert line["seconds"] == 1.5
+    assert {"commit", "dirty", "command", "threads", "date", "device", "cores"} <= set(
+        line
+    )
+    assert set(line["versions"]) == {
+        "python",
+        "torch",
+        "scikit-learn",
+        "numpy",
+        "skdeepmix",
+    }
+
+
+def test_record_takes_numpy_and_non_finite_numbers(runs):
+    line = runs.record(
+        "iris",
+        "KMeans",
+        np.int64(3),
+        seconds=np.float32(1),
+        acc=np.float64(2) / 3,
+        score=np.nan,
+        curve={"epoch": np.arange(2), "acc": [np.inf, 1]},
+    )
+    assert line["seed"] == 3
+    assert line["acc"] == 0.666667
+    assert line["score"] is None
+    assert line["curve"] == {"epoch": [0, 1], "acc": [None, 1]}
+    assert runs.done("iris", "KMeans", 3)
+
+
+def test_command_line_names_no_folder_of_this_machine(module):
+    script = str(BENCHMARKS / "papers" / "gmvae.py")
+    argv = [script, "--data-home", "/home/me/data", "--results=/tmp/x", "--seeds=0,1"]
+    assert module.command_line(argv) == (
+        "python benchmarks/papers/gmvae.py --data-home DIR --results=DIR --seeds=0,1"
+    )
+
+
+# Fits
+
+
+def test_scores_of_a_known_clustering(module):
+    y, proba = [0, 0, 1, 1], [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.0, 1.0]]
+    scores = module.scores(y, [0, 1, 1, 1], proba)
+    assert scores["acc"] == scores["purity"] == scores["makhzani"] == 0.75
+    assert scores["n_live"] == 2
+    assert "makhzani" not in module.scores(y, y)
+    assert module.scores(y, y)["ari"] == module.scores(y, y)["nmi"] == 1.0
+
+
+def test_baselines_leave_out_full_covariances_in_many_dimensions(module):
+    names = [name for name, _ in module.baselines(np.empty((100, 5)), 3, 0)]
+    assert names == ["KMeans", "GaussianMixture, diag", "GaussianMixture, full"]
+    wide = np.empty((70000, 784), dtype=bool)
+    assert len(list(module.baselines(wide, 10, 0))) == 2
+
+
+def test_curve_records_accuracy_and_score_and_leaves_the_fit_alone(module, rows):
+    X, y = rows
+    curve = module.Curve(X, y, every=2, X_val=X)
+    model = Stepper().set_callbacks(curve).fit(X)
+    np.testing.assert_array_equal(model.labels_, Stepper().fit(X).labels_)
+    assert curve.columns() == {
+        "init": [0, 0, 0],
+        "epoch": [1, 2, 4],
+        "acc": [0.7, 0.8, 1.0],
+        "score": [4.5, 3.5, 1.5],
+    }
+    assert curve.acc_at(3) == 0.8
+    assert curve.acc_at(0) is None
+    assert curve.seconds > 0
+
+
+def test_curve_does_not_guess_which_restart_was_kept(module, rows):
+    curve = module.Curve(*rows)
+    curve.points = [{"init": i, "epoch": 1, "acc": 1.0} for i in range(2)]
+    assert curve.acc_at(1) is None
+
+
+def test_fit_and_record(module, runs, rows):
+    X, y = rows
+    module.fit_and_record(
+        runs,
+        Stepper(max_iter=4, random_state=7),
+        X,
+        y,
+        data="rows",
+        setting="stepper",
+        seed=7,
+        every=1,
+        score_on={"score": X, "score_val": X + 1},
+    )
+    (line,) = runs.lines()
+    expected = {"acc_start": 0.6, "acc_guided": 0.8, "acc": 1.0}
+    assert {name: line[name] for name in expected} == expected
+    assert (line["score"], line["score_val"]) == (1.5, 2.5)
+    assert line["n_iter"] == 4
+    assert line["curve"]["score"] == [5.5, 4.5, 3.5, 2.5]
+    assert line["estimator"] == "Stepper(random_state=7)"
+    assert line["device"] == "cpu"
+
+
+def test_fit_and_record_without_callbacks_or_posterior(module, runs, rows):
+    key = {"data": "rows", "setting": "KMeans", "seed": 0}
+    model = KMeans(2, random_state=0)
+    module.fit_and_record(runs, model, *rows, **key, every=1, score_on={"score": 0})
+    (line,) = runs.lines()
+    assert not {"score", "curve", "makhzani", "acc_start", "acc_guided"} & set(line)
+
+
+def test_an_interrupted_fit_is_no_result(module, runs, rows):
+    with pytest.raises(KeyboardInterrupt):
+        module.fit_and_record(
+            runs, Stepper(interrupt=True), *rows, data="rows", setting="s", seed=0
+        )
+    assert runs.lines() == []
+
+
+# The script of a paper
+
+
+@pytest.fixture
+def row(gmvae, rows):
+    return gmvae.Row(
+        load=lambda data_home: (*rows, {"score": rows[0]}),
+        settings=(gmvae.Setting("stepper", {"n_clusters": 2}, (0, 1), codes=True),),
+        inputs=(gmvae.Inputs("raw", gmvae.as_is, only="KMeans"),),
+    )
+
+
+def test_a_row_has_models_and_baselines_of_all_seeds(gmvae, row, runs):
+    gmvae.run_row("rows", row, runs, build=Stepper)
+    keys = {(line["setting"], line["seed"]) for line in runs.lines()}
+    settings = ["stepper", "KMeans, raw", "KMeans, codes of stepper"]
+    settings += [
+        f"GaussianMixture, {kind}, codes of stepper" for kind in ("diag", "full")
+    ]
+    assert keys == {(setting, seed) for setting in settings for seed in (0, 1)}
+
+
+def test_a_row_fits_nothing_that_is_on_file(gmvae, row, runs):
+    gmvae.run_row("rows", row, runs, build=Stepper)
+    before = runs.path.read_bytes()
+
+    class Fails(Stepper):
+        def fit(self, X, y=None):
+            raise AssertionError("a result on file was fitted again")
+
+    gmvae.run_row("rows", row, runs, build=Fails)
+    assert runs.path.read_bytes() == before
+
+
+def test_a_row_completes_the_baselines_on_codes(gmvae, row, runs):
+    gmvae.run_row("rows", row, runs, build=Stepper)
+    texts = runs.path.read_text().splitlines(keepends=True)
+    runs.path.write_text("".join(text for text in texts if "KMeans, codes" not in text))
+    gmvae.run_row("rows", row, runs, build=Stepper)
+    assert len(runs.lines()) == len(texts)
+
+
+def test_settings_of_the_table_are_settings_of_the_script(gmvae, tables):
+    described = {t.data: t.settings for t in tables.TABLES if t.results == gmvae.NAME}
+    assert described == {
+        name: tuple(setting.name for setting in row.settings)
+        for name, row in gmvae.ROWS.items()
+    }
+
+
+def test_an_unknown_row_gets_one_clear_line(gmvae, capsys):
+    with pytest.raises(SystemExit) as caught:
+        gmvae.main(["--rows", "mnist,cifar"])
+    assert caught.value.code == 2
+    assert "expected some of mnist, digits, arcs, got cifar" in capsys.readouterr().err
+
+
+# Tables
+
+
+@pytest.fixture
+def results(module, tmp_path):
+    """Results of the digits: two seeds of ours, one of another setting."""
+    runs = module.Runs(tmp_path / "gmvae.jsonl")
+    runs.provenance |= {"commit": "0123456789abcdef", "dirty": False}
+    runs.record("digits", "defaults", 0, seconds=1, acc=0.8, nmi=0.5, acc_start=0.7)
+    runs.record("digits", "defaults", 1, seconds=3, acc=0.9, nmi=np.nan)
+    runs.record("digits", "KMeans, pixels", 0, seconds=1, acc=0.75, nmi=0.7)
+    return runs
+
+
+def test_tables_summarise_the_seeds(tables, results):
+    text = tables.generate(tables.TABLES, results.path.parent)["gmvae_digits.inc"]
+    (ours,) = re.findall(r"   \* - defaults\n((?:     - .*\n)+)", text)
+    cells = re.findall("- (.*)", ours)
+    # Start, guided, ACC, NMI, ARI, purity, seconds, seeds.
+    assert cells == [
+        "0.700 (n = 1)",
+        tables.MISSING,
+        "0.850 ± 0.071",
+        "nan",
+        tables.MISSING,
+        tables.MISSING,
+        "2.0 ± 1.4",
+        "2",
+    ]
+    assert ":Commit: ``0123456789``\n" in text
+
+
+def test_tables_show_what_they_do_not_describe(tables, results):
+    text = tables.generate(tables.TABLES, results.path.parent)["gmvae_digits.inc"]
+    assert text.index("defaults") < text.index("KMeans, pixels")
+
+
+def test_tables_say_that_sources_were_changed(tables, module, tmp_path):
+    runs = module.Runs(tmp_path / "gmvae.jsonl")
+    runs.provenance |= {"commit": "0123456789abcdef", "dirty": True}
+    runs.record("arcs", "KMeans, points", 0, seconds=1)
+    text = tables.generate(tables.TABLES, tmp_path)["gmvae_arcs.inc"]
+    assert "``0123456789`` with uncommitted changes" in text
+
+
+def test_worst_is_the_smallest(tables):
+    assert tables.smallest([0.5, 0.25], 2) == "0.25"
+
+
+@pytest.fixture
+def generated(tables, results, tmp_path):
+    out = tmp_path / "tables"
+    options = ["--results", str(results.path.parent), "--out", str(out)]
+    assert tables.main(options) == 0
+    return out, options
+
+
+def test_check_accepts_what_was_written(tables, generated, capsys):
+    _, options = generated
+    assert tables.main([*options, "--check"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_check_detects_a_new_result(tables, generated, results, capsys):
+    out, options = generated
+    before = (out / "gmvae_digits.inc").read_bytes()
+    results.record("digits", "KMeans, pixels", 1, seconds=1, acc=0.5)
+    assert tables.main([*options, "--check"]) == 1
+    printed = capsys.readouterr().out
+    assert "\n-     - 0.750\n" in printed
+    assert "\n+     - 0.625 ± 0.177\n" in printed
+    assert "Run 'python benchmarks/tables.py' and commit what it writes." in printed
+    assert (out / "gmvae_digits.inc").read_bytes() == before
+
+
+def test_check_detects_an_edited_table(tables, generated):
+    out, options = generated
+    table = out / "gmvae_digits.inc"
+    table.write_text(table.read_text("utf-8").replace("0.850", "0.950"), "utf-8")
+    assert tables.main([*options, "--check"]) == 1
+
+
+def test_check_detects_missing_and_forgotten_tables(tables, generated, capsys):
+    out, options = generated
+    (out / "gmvae_arcs.inc").rename(out / "forgotten.inc")
+    assert tables.main([*options, "--check"]) == 1
+    printed = capsys.readouterr().out
+    assert "--- no file\n+++ gmvae_arcs.inc from the results" in printed
+    assert "--- forgotten.inc on disk\n+++ not in TABLES" in printed

@@ -1,0 +1,698 @@
+"""How a fit behaves: interrupts, stopping, callbacks, silence, randomness, state."""
+
+import io
+import os
+import pickle
+import pickletools
+import random
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import joblib
+import numpy as np
+import pytest
+import rich
+import torch
+from sklearn.base import ClusterMixin, clone
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.validation import check_is_fitted
+from skops import io as skops_io
+
+from skdeepmix import GaussianMixtureVAE, _progress
+from skdeepmix._gaussian_mixture_vae import GaussianMixtureVAEModule
+from skdeepmix.initialization import GUIDANCE_ENDS
+from skdeepmix.networks import MLP, ConvNet
+from skdeepmix.utils.discovery import all_estimators
+
+CLUSTERERS = {
+    name: cls for name, cls in all_estimators() if issubclass(cls, ClusterMixin)
+}
+METHODS = ["predict", "predict_proba", "transform", "score_samples", "score"]
+X, y = make_blobs(60, n_features=3, centers=4, random_state=0)
+
+every_clusterer = pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS)
+
+
+def small(cls=GaussianMixtureVAE, **parameters):
+    """Make a model that is fitted in a few hundredths of a second."""
+    defaults = {"encoder": MLP((16,)), "n_latent": 2, "max_iter": 10, "random_state": 0}
+    return cls(**defaults | parameters)
+
+
+def warns(message):
+    return pytest.warns(ConvergenceWarning, match=f"^{re.escape(message)}$")
+
+
+def weights_of(model):
+    """Read the weights of the networks, as they are pickled."""
+    return model.__getstate__()["module_"]
+
+
+def assert_equal_fits(one, other):
+    """Compare two fits bit for bit."""
+    expected = weights_of(other)
+    assert weights_of(one).keys() == expected.keys()
+    for name, value in weights_of(one).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    np.testing.assert_array_equal(one.labels_, other.labels_)
+    np.testing.assert_array_equal(one.cluster_centers_, other.cluster_centers_)
+    assert one.loss_curve_ == other.loss_curve_
+
+
+def assert_usable(model, n_clusters=4):
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+    for method in METHODS:
+        assert np.isfinite(getattr(model, method)(X)).all(), method
+    assert np.isfinite(model.sample(3)[0]).all()
+    assert model.weights_.shape == (n_clusters,)
+    assert model.cluster_centers_.shape == (n_clusters, 3)
+
+
+class Callback:
+    """A callback of scikit-learn that does nothing."""
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+
+class AtEpoch(Callback):
+    """Act at the end of one epoch, and count what was begun."""
+
+    def __init__(self, epoch, action):
+        self.epoch = epoch
+        self.action = action
+        self.n_begun = {"fit": 0, "init": 0, "epoch": 0}
+        self.n_torn_down = 0
+
+    def teardown(self, estimator, context):
+        self.n_torn_down += 1
+
+    def on_fit_task_begin(self, estimator, context):
+        self.n_begun[context.task_name] += 1
+
+    def on_fit_task_end(self, estimator, context):
+        if (context.task_name, context.task_id) == ("epoch", self.epoch - 1):
+            return self.action()
+        return False
+
+
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+# Ctrl-C.
+
+
+@every_clusterer
+def test_interrupt_during_training_leaves_a_usable_model(cls):
+    model = small(cls).set_callbacks(AtEpoch(3, interrupt))
+    message = (
+        "The fit was interrupted after 3 of 10 epochs. The model is usable as it is."
+    )
+    with warns(message):
+        model.fit(X)
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+    assert_usable(model)
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_interrupt_in_the_first_epoch_leaves_the_start(monkeypatch):
+    monkeypatch.setattr(GaussianMixtureVAEModule, "losses", interrupt)
+    with warns(
+        "The fit was interrupted after 0 of 10 epochs. The model is usable as it is."
+    ):
+        model = small().fit(X)
+    assert model.n_iter_ == 0
+    assert model.loss_curve_ == []
+    assert_usable(model)
+
+
+def test_no_restart_follows_an_interrupt():
+    callback = AtEpoch(2, interrupt)
+    with warns(
+        "The fit was interrupted after 2 of 10 epochs. The model is usable as it is."
+    ):
+        model = small(n_init=3).set_callbacks(callback).fit(X)
+    assert callback.n_begun == {"fit": 1, "init": 1, "epoch": 2}
+    assert callback.n_torn_down == 1
+    assert_usable(model)
+
+
+class InterruptedClusterer(KMeans):
+    fit_predict = interrupt
+
+
+def test_interrupt_of_the_clusterer_of_the_start_is_raised_again():
+    model = small(init=InterruptedClusterer())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+
+
+def test_interrupt_of_the_pretraining_is_raised_again(monkeypatch):
+    monkeypatch.setattr(GaussianMixtureVAEModule, "pretraining_epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        small().fit(X)
+
+
+def test_failed_refit_leaves_no_mixture_of_two_fits():
+    model = small().fit(X)
+    with pytest.raises(ValueError, match="became nan"):
+        model.set_params(learning_rate=1e30).fit(1000 * X[:, :2])
+    with pytest.raises(NotFittedError):
+        model.predict(X[:, :2])
+    assert_equal_fits(model.set_params(learning_rate=1e-3).fit(X), small().fit(X))
+
+
+# Early stopping.
+
+
+def test_no_early_stop_before_the_guidance_has_ended():
+    # Nothing counts as an improvement, so the fit stops as early as it may: one epoch
+    # to compare with and one without improvement.
+    model = small(tol=1e9, n_iter_no_change=1, max_iter=20).fit(X)
+    assert model.n_iter_ == round(GUIDANCE_ENDS * 20) + 2
+
+
+def test_early_stop_at_once_without_guidance():
+    assert small(tol=1e9, n_iter_no_change=1, init="random").fit(X).n_iter_ == 2
+
+
+def test_no_early_stop_before_the_schedules_have_ended(monkeypatch):
+    monkeypatch.setattr(GaussianMixtureVAEModule, "schedule_end", 0.75)
+    model = small(tol=1e9, n_iter_no_change=1, max_iter=20).fit(X)
+    assert model.n_iter_ == 15 + 2
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_patience_is_counted_from_the_last_improvement():
+    parameters = {"learning_rate": 0.05, "init": "random", "max_iter": 200}
+    model = small(n_iter_no_change=5, tol=0.0, **parameters).fit(X)
+    best = int(np.argmin(model.loss_curve_))
+    assert model.n_iter_ == best + 1 + 5 < 200
+
+
+class Recorder(Callback):
+    """Keep the weights after every epoch."""
+
+    def __init__(self):
+        self.states = []
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "epoch":
+            self.states.append(weights_of(fitted_estimator))
+
+
+@every_clusterer
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+def test_weights_of_the_best_free_epoch_are_kept(cls, init):
+    recorder = Recorder()
+    model = small(cls, init=init, learning_rate=0.1, max_iter=30)
+    model.set_callbacks(recorder).fit(X)
+    settled = max(
+        model.module_.schedule_end, GUIDANCE_ENDS if init != "random" else 0.0
+    )
+    first = int(np.ceil(settled * 30))
+    best = first + int(np.argmin(model.loss_curve_[first:]))
+    assert best < model.n_iter_ - 1  # else there is nothing to see
+    for name, value in weights_of(model).items():
+        np.testing.assert_array_equal(value, recorder.states[best][name])
+
+
+# Dead clusters.
+
+
+class TwoDeadModule(GaussianMixtureVAEModule):
+    """Clusters 0 and 2 never win a row; cluster k lies and samples at k / 10."""
+
+    @property
+    def log_weights(self):
+        return torch.tensor([0.1, 0.2, 0.3, 0.15, 0.25]).log()
+
+    def log_resp(self, x):
+        pull = x @ torch.eye(x.shape[1], 5, dtype=x.dtype)
+        dead = torch.tensor([0.0, -9, 0, -9, -9], dtype=x.dtype)
+        return (5 * pull - 9 - dead).log_softmax(1)
+
+    def centers(self):
+        return self.sample(torch.arange(5), None)
+
+    def sample(self, cluster, generator):
+        return cluster.float().unsqueeze(1).expand(-1, 5) / 10
+
+
+class TwoDead(GaussianMixtureVAE):
+    _module_class = TwoDeadModule
+
+
+@pytest.fixture
+def two_dead():
+    rows = np.eye(5)[[1, 3, 4, 1, 3, 4]]
+    model = TwoDead(
+        5, likelihood="bernoulli", init="random", max_iter=1, random_state=0
+    )
+    message = (
+        "Number of distinct clusters (3) found smaller than n_clusters (5). Try "
+        "another 'init', more rows or a smaller 'n_clusters'."
+    )
+    with warns(message):
+        return model.fit(rows), rows
+
+
+def test_live_clusters_come_first_and_dead_ones_stay(two_dead):
+    model, rows = two_dead
+    np.testing.assert_array_equal(model.labels_, [0, 1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(model.predict(rows), model.labels_)
+    np.testing.assert_allclose(model.weights_, [0.2, 0.15, 0.25, 0.1, 0.3])
+    expected = np.repeat([[0.1], [0.3], [0.4], [0.0], [0.2]], 5, axis=1)
+    np.testing.assert_allclose(model.cluster_centers_, expected)
+    assert (model.predict_proba(rows)[:, 3:] < 1e-3).all()
+
+
+def test_samples_of_a_cluster_follow_the_new_numbers(two_dead):
+    model, _ = two_dead
+    drawn, labels = model.sample(cluster=[4, 0, 3, 2, 1])
+    np.testing.assert_array_equal(labels, [4, 0, 3, 2, 1])
+    np.testing.assert_allclose(drawn[:, 0], [0.2, 0.1, 0.0, 0.4, 0.3])
+
+
+@every_clusterer
+def test_equal_rows_leave_one_live_cluster(cls):
+    message = (
+        "Number of distinct clusters (1) found smaller than n_clusters (5). Try "
+        "another 'init', more rows or a smaller 'n_clusters'."
+    )
+    with warns(message):
+        model = small(cls, n_clusters=5, init="random").fit(np.ones((20, 3)))
+    np.testing.assert_array_equal(model.labels_, np.zeros(20))
+    assert model.weights_.shape == (5,)
+    np.testing.assert_allclose(model.weights_.sum(), 1, rtol=1e-6)
+    assert np.isfinite(model.cluster_centers_).all()
+    assert model.cluster_centers_.shape == (5, 3)
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_start_of_two_labels_among_five_gives_contiguous_labels():
+    model = small(n_clusters=5, init=np.where(y % 2, 3, 1)).fit(X)
+    n_live = len(np.unique(model.labels_))
+    np.testing.assert_array_equal(np.unique(model.labels_), np.arange(n_live))
+    assert_usable(model, n_clusters=5)
+
+
+# Callbacks.
+
+
+def test_callbacks_see_the_tree_of_tasks():
+    callback = AtEpoch(99, interrupt)
+    small(n_init=2, max_iter=4).set_callbacks(callback).fit(X)
+    assert callback.n_begun == {"fit": 1, "init": 2, "epoch": 8}
+    assert callback.n_torn_down == 1
+
+
+@every_clusterer
+def test_callback_stops_the_fit(cls):
+    model = small(cls).set_callbacks(AtEpoch(6, lambda: True)).fit(X)
+    assert model.n_iter_ == 6
+    assert_usable(model)
+
+
+def test_callback_stops_the_restarts():
+    class EnoughRestarts(AtEpoch):
+        def on_fit_task_end(self, estimator, context):
+            return context.task_name == "init" and context.task_id == 1
+
+    callback = EnoughRestarts(99, interrupt)
+    small(n_init=4, max_iter=3).set_callbacks(callback).fit(X)
+    assert callback.n_begun["init"] == 2
+
+
+@every_clusterer
+def test_scoring_monitor_logs_every_epoch(cls):
+    monitor = ScoringMonitor(scoring="adjusted_rand_score")
+    model = small(cls).set_callbacks(monitor).fit(X, y)
+    logs = monitor.get_logs().data
+    scores = [row["adjusted_rand_score"] for row in logs if row["task_name"] == "epoch"]
+    assert len(scores) == model.n_iter_ == 10
+    final = [row for row in logs if row["task_name"] == "fit"]
+    assert final[0]["adjusted_rand_score"] == adjusted_rand_score(y, model.labels_)
+
+
+@every_clusterer
+def test_monitored_fit_equals_one_that_is_not(cls):
+    monitor = ScoringMonitor(scoring="adjusted_rand_score")
+    monitored = small(cls).set_callbacks(monitor).fit(X, y)
+    assert_equal_fits(monitored, small(cls).fit(X))
+
+
+def test_scoring_monitor_on_a_refit_with_other_sizes():
+    monitor = ScoringMonitor(scoring="adjusted_rand_score")
+    model = small().set_callbacks(monitor).fit(X, y)
+    model.set_params(n_clusters=3, max_iter=4).fit(X[:, :2], y)
+    logs = monitor.get_logs(select="most_recent").data
+    assert sum(row["task_name"] == "epoch" for row in logs) == 4
+
+
+def test_scoring_monitor_through_grid_search():
+    monitor = ScoringMonitor(scoring="adjusted_rand_score")
+    search = GridSearchCV(
+        small(max_iter=4).set_callbacks(monitor), {"n_clusters": [3, 4]}, cv=2
+    )
+    search.fit(X, y)
+    logs = monitor.get_logs(select="most_recent").data
+    assert sum(row["task_name"] == "epoch" for row in logs) == (2 * 2 + 1) * 4
+
+
+def test_early_stop_callback_through_grid_search():
+    callback = AtEpoch(2, lambda: True)
+    search = GridSearchCV(small().set_callbacks(callback), {"n_clusters": [3, 4]}, cv=2)
+    assert search.fit(X).best_estimator_.n_iter_ == 2
+
+
+@pytest.fixture
+def wide_terminal():
+    rich.reconfigure(width=200)
+    yield
+    rich.reconfigure()
+
+
+@pytest.mark.usefixtures("wide_terminal")
+def test_progress_bar_shows_the_restarts(capsys):
+    small(n_init=2).set_callbacks(ProgressBar()).fit(X)
+    shown = capsys.readouterr().out
+    assert "GaussianMixtureVAE - fit" in shown
+    assert "GaussianMixtureVAE - init #1" in shown
+    assert shown.count("100%") == 3
+
+
+@pytest.mark.usefixtures("wide_terminal")
+def test_progress_bar_through_grid_search_in_parallel(capsys):
+    search = GridSearchCV(small(max_iter=4), {"n_clusters": [3, 4]}, cv=2, n_jobs=2)
+    search.set_callbacks(ProgressBar()).fit(X)
+    shown = capsys.readouterr().out
+    assert shown.count("GaussianMixtureVAE - fit") == 5
+    assert shown.count("GaussianMixtureVAE - init #0") == 5
+    assert shown.count("100%") == 2 + 5 + 5
+
+
+# What is shown.
+
+
+@every_clusterer
+def test_silent_by_default(cls, capfd):
+    model = small(cls, n_init=2).fit(X)
+    model.predict(X)
+    model.sample(3)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("wide_terminal")
+@every_clusterer
+def test_verbose_shows_pretraining_epochs_and_loss_terms(cls, capsys):
+    small(cls, verbose=1).fit(X)
+    shown = capsys.readouterr().out
+    assert re.search(rf"{cls.__name__}, autoencoder .* 2/2 .* reconstruction ", shown)
+    assert re.search(rf"{cls.__name__} .* 10/10 \d+:\d+:\d+ \w+ -?\d", shown)
+
+
+def test_verbose_names_every_term_of_the_bound_without_rich(capsys, monkeypatch):
+    monkeypatch.setattr(_progress, "rich_progress", None)
+    small(verbose=1, max_iter=4).fit(X)
+    first, *lines = capsys.readouterr().out.splitlines()
+    number = r"-?\d[\d.e+-]*"
+    assert re.fullmatch(
+        rf"GaussianMixtureVAE, autoencoder: epoch 1/1, reconstruction {number}", first
+    )
+    terms = ["reconstruction", "conditional_prior", "w_prior", "z_prior"]
+    for i, line in enumerate(lines):
+        names = terms + (["guidance"] if i / 4 < GUIDANCE_ENDS else [])
+        shown = ", ".join(f"{name} {number}" for name in names)
+        assert re.fullmatch(f"GaussianMixtureVAE: epoch {i + 1}/4, {shown}", line)
+    assert len(lines) == 4
+
+
+def test_verbose_changes_no_result(capsys):
+    assert_equal_fits(small(verbose=1).fit(X), small().fit(X))
+
+
+# Randomness and global state.
+
+
+@every_clusterer
+def test_global_state_is_left_as_found(cls):
+    def state():
+        kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+        return (
+            (kind, keys.tobytes(), *rest),
+            random.getstate(),
+            torch.get_rng_state().numpy().tobytes(),
+            torch.get_num_threads(),
+            torch.get_num_interop_threads(),
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            dict(os.environ),
+        )
+
+    before = state()
+    model = small(cls, n_init=2).fit(X)
+    for method in METHODS:
+        getattr(model, method)(X)
+    model.inverse_transform(model.transform(X))
+    model.sample(5, observation_noise=True)
+    pickle.loads(pickle.dumps(model))
+    assert state() == before
+
+
+@every_clusterer
+def test_without_a_seed_numpy_global_state_decides(cls):
+    state = np.random.get_state()  # noqa: NPY002
+    fits = []
+    for seed in (5, 5, 6):
+        np.random.seed(seed)  # noqa: NPY002
+        fits.append(small(cls, random_state=None).fit(X))
+    np.random.set_state(state)  # noqa: NPY002
+    assert_equal_fits(fits[0], fits[1])
+    assert fits[0].loss_curve_ != fits[2].loss_curve_
+
+
+@every_clusterer
+def test_a_seed_gives_the_same_model_twice_and_a_random_state_another(cls):
+    assert_equal_fits(small(cls).fit(X), small(cls).fit(X))
+    stream = np.random.RandomState(0)
+    one, other = (small(cls, random_state=stream).fit(X) for _ in range(2))
+    assert one.loss_curve_ != other.loss_curve_
+
+
+def test_a_seed_gives_the_same_samples_and_a_random_state_others():
+    model = small().fit(X)
+    np.testing.assert_array_equal(model.sample(5)[0], model.sample(5)[0])
+    stream = np.random.RandomState(0)
+    one, other = (model.sample(5, random_state=stream)[0] for _ in range(2))
+    assert not np.array_equal(one, other)
+
+
+@contextmanager
+def torch_threads(n_threads):
+    """Limit torch to the thread count that a parallel worker has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@every_clusterer
+def test_two_threads_give_the_serial_fits_bit_for_bit(cls):
+    models = [small(cls, random_state=seed, max_iter=40) for seed in range(2)]
+    with torch_threads(1), ThreadPoolExecutor(2) as pool:
+        serial = [clone(model).fit(X) for model in models]
+        for _ in range(3):
+            for fit, expected in zip(
+                pool.map(lambda model: clone(model).fit(X), models), serial, strict=True
+            ):
+                assert_equal_fits(fit, expected)
+
+
+def test_joblib_workers_give_the_serial_fit_bit_for_bit():
+    models = [small(cls) for cls in CLUSTERERS.values() for _ in range(2)]
+    with torch_threads(1):
+        serial = [clone(model).fit(X) for model in models]
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        fits = joblib.Parallel(n_jobs=2)(joblib.delayed(m.fit)(X) for m in models)
+    for fit, expected in zip(fits, serial, strict=True):
+        assert_equal_fits(fit, expected)
+
+
+@every_clusterer
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_clusters": 3, "n_latent": 5},
+        {"encoder": MLP((8, 8), activation="tanh"), "batch_size": 7},
+        {"encoder__hidden_layer_sizes": (3,), "init": "random"},
+        {"decoder": MLP((8,)), "learning_rate": 0.01, "max_iter": 3},
+        {"random_state": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_refit_after_set_params_equals_a_fresh_fit(cls, changes):
+    refitted = small(cls, learning_rate=0.1).fit(5 * X[:50, ::-1])
+    refitted.set_params(**{"learning_rate": 1e-3} | changes).fit(X)
+    assert_equal_fits(refitted, clone(refitted).fit(X))
+
+
+def test_fit_does_not_alter_the_specs_and_clusterers_that_were_passed():
+    init, encoder = KMeans(4, n_init=1), MLP((16,))
+    small(init=init, encoder=encoder).fit(X)
+    assert vars(init) == vars(KMeans(4, n_init=1))
+    assert vars(encoder) == vars(MLP((16,)))
+
+
+# State on disk.
+
+
+@pytest.fixture(params=CLUSTERERS.values(), ids=CLUSTERERS, scope="module")
+def fitted(request):
+    return small(request.param).fit(X)
+
+
+def assert_same_answers(loaded, model):
+    for method in METHODS:
+        np.testing.assert_array_equal(
+            getattr(loaded, method)(X), getattr(model, method)(X), err_msg=method
+        )
+    Z = model.transform(X)
+    np.testing.assert_array_equal(
+        loaded.inverse_transform(Z), model.inverse_transform(Z)
+    )
+    for noise in (False, True):
+        for now, expected in zip(
+            loaded.sample(9, observation_noise=noise),
+            model.sample(9, observation_noise=noise),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(now, expected)
+
+
+def contents(value, seen):
+    """Walk over everything that a state holds."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    yield value
+    if isinstance(value, dict):
+        inner = [*value.keys(), *value.values()]
+    elif isinstance(value, (list, tuple, set)):
+        inner = list(value)
+    else:
+        inner = list(getattr(value, "__dict__", {}).values())
+    for item in inner:
+        yield from contents(item, seen)
+
+
+def test_state_holds_numpy_arrays_and_plain_python_alone(fitted):
+    found = {type(value).__module__.split(".")[0] for value in contents(
+        fitted.__getstate__(), set()
+    )}  # fmt: skip
+    assert found == {"builtins", "numpy", "skdeepmix"}
+
+
+def test_pickle_names_nothing_of_torch(fitted):
+    strings = [arg for _, arg, _ in pickletools.genops(pickle.dumps(fitted))]
+    assert [s for s in strings if isinstance(s, str) and "torch" in s] == []
+
+
+def test_pickle_round_trip(fitted):
+    assert_same_answers(pickle.loads(pickle.dumps(fitted)), fitted)
+
+
+def test_clone_of_a_fitted_model_is_not_fitted(fitted):
+    with pytest.raises(NotFittedError):
+        check_is_fitted(clone(fitted))
+
+
+def test_loaded_model_is_rebuilt_from_what_the_fit_froze():
+    model = small().fit(X)
+    expected = model.predict_proba(X)
+    model.set_params(encoder=ConvNet(), n_clusters=9, n_latent=7)
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+
+
+LOAD = """
+import pickle, sys
+import numpy as np
+with open(sys.argv[1], "rb") as file:
+    model = pickle.load(file)
+X = np.load(sys.argv[2])
+rows, labels = model.sample(9)
+np.savez(sys.argv[3], proba=model.predict_proba(X), scores=model.score_samples(X),
+         rows=rows, labels=labels)
+"""
+
+
+def test_pickle_loads_in_a_fresh_interpreter(fitted, tmp_path):
+    files = [tmp_path / name for name in ("model.pkl", "X.npy", "out.npz")]
+    files[0].write_bytes(pickle.dumps(fitted))
+    np.save(files[1], X)
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", LOAD, *map(str, files)],
+        check=True,
+        env=os.environ
+        | threads
+        | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    rows, labels = fitted.sample(9)
+    with np.load(files[2]) as out:
+        np.testing.assert_array_equal(out["proba"], fitted.predict_proba(X))
+        np.testing.assert_array_equal(out["scores"], fitted.score_samples(X))
+        np.testing.assert_array_equal(out["rows"], rows)
+        np.testing.assert_array_equal(out["labels"], labels)
+
+
+def test_memory_mapped_model_predicts(fitted, tmp_path):
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    loaded = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    assert isinstance(loaded.labels_, np.memmap)
+    assert_same_answers(loaded, fitted)
+
+
+def test_skops_round_trip(fitted):
+    data = skops_io.dumps(fitted)
+    trusted = skops_io.get_untrusted_types(data=data)
+    assert {name.split(".")[0] for name in trusted} == {"skdeepmix"}
+    assert_same_answers(skops_io.loads(data, trusted=trusted), fitted)
+
+
+def test_loaded_model_is_fitted_again_like_a_fresh_one(fitted):
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert_equal_fits(loaded.fit(X), fitted)
+
+
+def test_pickle_of_a_model_that_is_not_fitted():
+    buffer = io.BytesIO()
+    pickle.dump(small(), buffer)
+    buffer.seek(0)
+    assert_equal_fits(pickle.load(buffer).fit(X), small().fit(X))
