@@ -35,7 +35,7 @@ html_title = "skdeepmix"
 html_theme_options = {
     "description": "Deep mixture models behind the scikit-learn contract",
     "fixed_sidebar": True,
-    "page_width": "1100px",
+    "page_width": "1180px",
     "sidebar_width": "240px",
 }
 

@@ -40,17 +40,19 @@ class GaussianMixtureVAE(BaseDeepMixture):
     n_latent_prior : int or None, default=None
         Dimension of w; None is `n_latent`.
     encoder : NetworkSpec or None, default=None
-        Network from rows to the posterior; None is ``MLP((500, 500, 2000))``, or
-        ``MLP((128, 128))`` below 1,000 rows.
+        Network from rows to the posterior; None is ``MLP((500, 500, 2000))``, for
+        fewer than 5,000 rows ``MLP((500, 500))``, than 1,000 ``MLP((128, 128))``.
     decoder : NetworkSpec or None, default=None
         Network from latents to rows, described from the data side; None is as the
         encoder.
     init : {"k-means++", "random"}, array-like or clusterer, default="k-means++"
-        Where clusters come from. ``"k-means++"`` and any scikit-learn clusterer or
-        pipeline are fitted on the codes of a short autoencoder pre-training; an array
-        holds labels of shape (n_samples,), negative where unknown, or responsibilities
-        of shape (n_samples, n_clusters). The fit is guided towards the start over its
-        first epochs and then free. ``"random"`` is the paper: neither pre-training nor
+        Where clusters come from. ``"k-means++"`` is, as in
+        :class:`~sklearn.mixture.GaussianMixture`, a Gaussian mixture seeded by
+        k-means++; it and any scikit-learn clusterer or pipeline are fitted on the codes
+        of a short autoencoder pre-training. An array holds labels of shape
+        (n_samples,), negative where unknown, or responsibilities of shape
+        (n_samples, n_clusters). The fit is guided towards the start over its first
+        epochs and then free. ``"random"`` is the paper: neither pre-training nor
         guidance.
     n_init : int, default=1
         Number of fits; the one with the largest mutual information of rows and
@@ -58,7 +60,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
     max_iter : int, default=80
         Number of epochs; pre-training comes on top with a quarter as many.
     batch_size : int or "auto", default="auto"
-        Number of rows per step; ``"auto"`` is min(256, n_samples).
+        Number of rows per step; ``"auto"`` is n_samples / 14, from 100 to 256.
     learning_rate : float, default=0.001
         Step size of Adam.
     tol : float, default=1e-4

@@ -44,6 +44,7 @@ from skdeepmix.initialization import (
     GUIDANCE_ENDS,
     STARTS,
     guidance_weight,
+    resolve_start,
     start_responsibilities,
 )
 from skdeepmix.metrics import posterior_mutual_information
@@ -51,9 +52,9 @@ from skdeepmix.networks import MLP, NetworkSpec
 
 # Epochs of autoencoder pre-training before a start, as a fraction of `max_iter`.
 PRETRAINING = 0.25
-# Fewer rows than this get a small default network: there is little to learn, and a
-# large one would make small fits slow.
-SMALL_DATA = 1000
+# Hidden layers of the default network for fewer rows than the given number: few rows
+# have little to teach, and a large network would make small fits slow.
+DEFAULT_LAYERS = {1000: (128, 128), 5000: (500, 500), math.inf: (500, 500, 2000)}
 
 
 class MixtureModule(nn.Module, ABC):
@@ -305,7 +306,7 @@ class _Restart:
     """One of `n_init` fits."""
 
     module: MixtureModule
-    start_labels: np.ndarray | None
+    start_labels: np.ndarray | None = None
     loss_curve: list = field(default_factory=list)
     n_iter_guided: int = 0
     interrupted: bool = False
@@ -388,6 +389,7 @@ class BaseDeepMixture(
                 "Expected n_samples >= n_clusters but got n_clusters = "
                 f"{self.n_clusters}, n_samples = {X.shape[0]}."
             )
+        start = resolve_start(self.init, X.shape[0], self.n_clusters)
         random_state = check_random_state(self.random_state)
         device = resolve_device(self.device)
         self._freeze(X)
@@ -397,7 +399,9 @@ class BaseDeepMixture(
         for _ in range(self.n_init):
             subcontext = context.subcontext("init", max_subtasks=self.max_iter)
             subcontext.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            restarts.append(self._fit_once(X, y, device, random_state, subcontext))
+            restarts.append(
+                self._fit_once(X, y, start, device, random_state, subcontext)
+            )
             fitted = _lazy(self._fitted_attributes, restarts[-1].module)
             stop = subcontext.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes=fitted
@@ -435,9 +439,9 @@ class BaseDeepMixture(
     def _spec(spec, n_samples):
         if spec is not None:
             return clone(spec)
-        return MLP((128, 128)) if n_samples < SMALL_DATA else MLP()
+        return MLP(next(v for limit, v in DEFAULT_LAYERS.items() if n_samples < limit))
 
-    def _fit_once(self, X, y, device, random_state, context):
+    def _fit_once(self, X, y, start, device, random_state, context):
         seeds = random_state.randint(np.iinfo(np.int32).max, size=4)
         module = self._new_module(seeds[0]).to(device)
         module.generator = torch.Generator(device).manual_seed(int(seeds[1]))
@@ -448,8 +452,11 @@ class BaseDeepMixture(
             batch_size=self._batch_size(X.shape[0]),
             seed=int(seeds[2]),
         ).reside()
-        start = self._start(module, data, np.random.RandomState(seeds[3]))
-        restart = _Restart(module, start)
+        restart = _Restart(module)
+        if start is not None:
+            restart.start_labels = self._start(
+                module, data, start, np.random.RandomState(seeds[3])
+            )
         try:
             self._train(restart, data, X, y, context)
         except KeyboardInterrupt:
@@ -468,13 +475,12 @@ class BaseDeepMixture(
         return self._module_class(**self._frozen, generator=generator)
 
     def _batch_size(self, n_samples):
-        size = 256 if self.batch_size == "auto" else self.batch_size
-        return min(size, n_samples)
+        if self.batch_size == "auto":
+            return min(max(100, n_samples // 14), 256, n_samples)
+        return min(self.batch_size, n_samples)
 
-    def _start(self, module, data, random_state):
+    def _start(self, module, data, start, random_state):
         """Pre-train, cluster the codes, hand over to the module; return labels."""
-        if isinstance(self.init, str) and STARTS[self.init] is None:
-            return None
         n_epochs = max(1, round(PRETRAINING * self.max_iter))
         optimizers = module.optimizers(self.learning_rate)
         title = f"{type(self).__name__}, autoencoder"
@@ -491,7 +497,7 @@ class BaseDeepMixture(
                 f"The latent codes of {type(self).__name__} are not finite after the "
                 "autoencoder pre-training. Use a smaller 'learning_rate'."
             )
-        resp = start_responsibilities(self.init, codes, self.n_clusters, random_state)
+        resp = start_responsibilities(start, codes, self.n_clusters, random_state)
         data.targets = torch.from_numpy(resp).to(data.device)
         with torch.no_grad():
             module.initialize(data)

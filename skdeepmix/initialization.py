@@ -1,16 +1,14 @@
 """From latent codes to the responsibilities that a fit starts from."""
 
-from functools import partial
-
 import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array
 
-# What the string values of `init` stand for, given the number of clusters. "random" is
-# the paper as printed: neither pre-training nor responsibilities to start from.
-STARTS = {"k-means++": partial(KMeans, n_init=10), "random": None}
+# A mixture of more rows than this is fitted on a random subset.
+MIXTURE_ROWS = 20_000
+N_SEEDINGS = 10
 
 # Guidance towards the start: weight on its cross-entropy in nats, and the fractions of
 # the fit at which it begins to fall and at which it has ended.
@@ -36,15 +34,97 @@ def guidance_weight(progress):
     return GUIDANCE_WEIGHT * min(max(left, 0.0), 1.0)
 
 
+def mixture_start(codes, n_clusters, random_state):
+    """Fit a Gaussian mixture, seeded by k-means++, to latent codes.
+
+    Spherical and full covariances are tried, and the Bayesian information criterion
+    decides: full ones follow the shape of the clusters, but need rows enough.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_latent)
+        Latent codes. Of more than 20,000 a random subset is fitted.
+    n_clusters : int
+        Number of components.
+    random_state : numpy.random.RandomState
+        Source of the seedings, of which the likeliest of 10 is kept.
+
+    Returns
+    -------
+    resp : ndarray of shape (n_samples, n_clusters)
+        Posterior probabilities of the components.
+    """
+    codes = codes.astype(np.float64) - codes.mean(axis=0)
+    codes /= codes.std() or 1.0
+    subset = codes
+    if len(codes) > MIXTURE_ROWS:
+        subset = codes[random_state.permutation(len(codes))[:MIXTURE_ROWS]]
+    mixtures = [
+        GaussianMixture(
+            n_clusters,
+            covariance_type=covariance_type,
+            init_params="k-means++",
+            n_init=N_SEEDINGS,
+            max_iter=1000,
+            random_state=random_state.randint(np.iinfo(np.int32).max),
+        ).fit(subset)
+        for covariance_type in ("spherical", "full")
+    ]
+    return min(mixtures, key=lambda mixture: mixture.bic(subset)).predict_proba(codes)
+
+
+#: Starts by the string values of `init`: from (codes, n_clusters, random_state) to
+#: responsibilities. "random" is the paper as printed: neither pre-training nor a start.
+STARTS = {"k-means++": mixture_start, "random": None}
+
+
+def resolve_start(init, n_samples, n_clusters):
+    """Turn the `init` parameter into what makes a start, checked.
+
+    Parameters
+    ----------
+    init : str, callable, estimator or array-like
+        A key of `STARTS` or one of its functions; a clusterer; or labels or
+        responsibilities.
+    n_samples : int
+        Number of rows that labels or responsibilities must have.
+    n_clusters : int
+        Number of clusters.
+
+    Returns
+    -------
+    start : callable, estimator, ndarray of shape (n_samples, n_clusters) or None
+        What to call or to fit with latent codes, or responsibilities; None without a
+        start.
+
+    Raises
+    ------
+    ValueError
+        If the labels or responsibilities do not fit the data.
+    """
+    if isinstance(init, str):
+        return STARTS[init]
+    if callable(init) or hasattr(init, "fit_predict"):
+        return init
+    start = check_array(init, ensure_2d=False, input_name="init")
+    if len(start) != n_samples:
+        raise ValueError(
+            f"The 'init' parameter has {len(start)} rows, but X has {n_samples} "
+            "samples. Pass one label or one row of responsibilities for each sample."
+        )
+    convert = _one_hot if start.ndim == 1 else _normalized
+    return convert(start, n_clusters)
+
+
 def start_responsibilities(init, codes, n_clusters, random_state):
     """Cluster latent codes into responsibilities.
 
     Parameters
     ----------
     init : {"k-means++"}, estimator or array-like
-        A clusterer or a pipeline that ends in one, which is cloned; or labels of shape
-        (n_samples,), negative where unknown; or responsibilities of shape
-        (n_samples, n_clusters).
+        See `mixture_start`; or a clusterer or a pipeline that ends in one, which is
+        cloned; or labels of shape (n_samples,), negative where unknown; or
+        responsibilities of shape (n_samples, n_clusters).
     codes : ndarray of shape (n_samples, n_latent)
         What a clusterer is fitted on.
     n_clusters : int
@@ -71,21 +151,13 @@ def start_responsibilities(init, codes, n_clusters, random_state):
     >>> resp.sum(axis=0)
     array([1., 2.])
     """
-    if isinstance(init, str):
-        init = STARTS[init](n_clusters)
-    if hasattr(init, "fit"):
-        init = _fit_labels(init, codes, random_state)
-    start = check_array(init, ensure_2d=False, input_name="init")
-    if len(start) != len(codes):
-        raise ValueError(
-            f"The 'init' parameter has {len(start)} rows, but X has {len(codes)} "
-            "samples. Pass one label or one row of responsibilities for each sample."
-        )
-    return (
-        _one_hot(start, n_clusters)
-        if start.ndim == 1
-        else _normalized(start, n_clusters)
-    )
+    start = resolve_start(init, len(codes), n_clusters)
+    with config_context(array_api_dispatch=False):
+        if hasattr(start, "fit_predict"):
+            return _one_hot(_fit_labels(start, codes, random_state), n_clusters)
+        if callable(start):
+            start = start(codes, n_clusters, random_state)
+    return start.astype(np.float32)
 
 
 def _fit_labels(clusterer, codes, random_state):
@@ -94,8 +166,7 @@ def _fit_labels(clusterer, codes, random_state):
     for name in sorted(parameters):
         if name.split("__")[-1] == "random_state" and parameters[name] is None:
             clusterer.set_params(**{name: random_state.randint(np.iinfo("i4").max)})
-    with config_context(array_api_dispatch=False):
-        return clusterer.fit_predict(codes)
+    return clusterer.fit_predict(codes)
 
 
 def _one_hot(labels, n_clusters):

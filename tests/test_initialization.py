@@ -14,7 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepmix import GaussianMixtureVAE
-from skdeepmix.initialization import guidance_weight, start_responsibilities
+from skdeepmix.initialization import (
+    guidance_weight,
+    resolve_start,
+    start_responsibilities,
+)
 from skdeepmix.networks import MLP
 
 N_CLUSTERS = 3
@@ -141,6 +145,17 @@ def test_noise_of_a_density_clusterer_is_no_opinion(blobs):
     known = resp[:-2].any(1)
     assert known.mean() > 0.9
     assert adjusted_rand_score(y[known], resp[:-2].argmax(1)[known]) == 1
+
+
+def test_random_is_no_start():
+    assert resolve_start("random", 60, N_CLUSTERS) is None
+
+
+def test_a_resolved_start_resolves_to_itself(blobs):
+    clusterer = KMeans(N_CLUSTERS)
+    assert resolve_start(clusterer, 60, N_CLUSTERS) is clusterer
+    resp = resolve_start(blobs[1], 60, N_CLUSTERS)
+    np.testing.assert_array_equal(resolve_start(resp, 60, N_CLUSTERS), resp)
 
 
 class Recorder(KMeans):

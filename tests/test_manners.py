@@ -612,9 +612,8 @@ def contents(value, seen):
 
 
 def test_state_holds_numpy_arrays_and_plain_python_alone(fitted):
-    found = {type(value).__module__.split(".")[0] for value in contents(
-        fitted.__getstate__(), set()
-    )}  # fmt: skip
+    types = {type(value) for value in contents(fitted.__getstate__(), set())}
+    found = {held.__module__.split(".")[0] for held in types}
     assert found == {"builtins", "numpy", "skdeepmix"}
 
 

@@ -37,8 +37,17 @@ ARCS = {
     "n_latent": 2,
     "encoder": MLP((120, 120)),
     "init": "random",
+    "max_iter": 150,
+    "batch_size": 200,
+    "n_iter_no_change": 150,
 }
-MNIST = {"n_clusters": 10, "init": "k-means++", "likelihood": "bernoulli"}
+MNIST = {
+    "n_clusters": 10,
+    "init": "k-means++",
+    "likelihood": "bernoulli",
+    "max_iter": 60,
+    "precision": "bfloat16",
+}
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,17 @@ class LatentMixtureModule(MixtureModule):
     """Networks, bound and sampling of :class:`LatentMixtureVAE`."""
 
     def __init__(
-        self, n_features, n_clusters, *, n_latent, encoder, decoder, likelihood,
-        prior_scale, generator,
-    ):  # fmt: skip
+        self,
+        n_features,
+        n_clusters,
+        *,
+        n_latent,
+        encoder,
+        decoder,
+        likelihood,
+        prior_scale,
+        generator,
+    ):
         super().__init__()
         self.n_clusters, self.n_latent = n_clusters, n_latent
         self.encoder = encoder.build_encoder(n_features, 2 * n_latent, generator)
@@ -92,8 +100,10 @@ class LatentMixtureModule(MixtureModule):
         like = self.means
         noise = torch.randn(
             (len(cluster), self.n_latent),
-            dtype=like.dtype, device=like.device, generator=generator,
-        )  # fmt: skip
+            dtype=like.dtype,
+            device=like.device,
+            generator=generator,
+        )
         scales = (0.5 * self.log_vars[cluster]).exp()
         return self.decode(self.means[cluster] + scales * noise)
 
@@ -176,6 +186,8 @@ class LatentMixtureVAE(BaseDeepMixture):
 
 class AdversarialModule(LatentMixtureModule):
     """The same networks trained by a game: a critic, a generator and an encoder."""
+
+    schedule_end = 1.0
 
     def __init__(self, n_features, n_clusters, *, encoder, generator, **parameters):
         super().__init__(

@@ -41,7 +41,7 @@ X, y = make_arcs(10000, random_state=0)
 
 
 class Recorder:
-    """Record the z-prior term of every epoch, and keep the model of an early one."""
+    """Record the z-prior term of every epoch, and keep an early model."""
 
     def __init__(self, early):
         self.early = early
@@ -87,6 +87,11 @@ for name, model in models.items():
         f"{name}: accuracy {clustering_accuracy(y, model.labels_):.3f}, information "
         f"{posterior_mutual_information(model.predict_proba(X)):.3f} nats"
     )
+
+# %%
+# Without the constraint the responsibilities of all rows are equal: their information
+# is zero, and the largest of five nearly equal numbers is no cluster, even though by
+# such labels some arcs seem to be found.
 
 # %%
 # Samples
