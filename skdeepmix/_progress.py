@@ -3,9 +3,12 @@
 from contextlib import contextmanager
 
 try:
-    from rich import progress as rich_progress
+    import rich.console
+    import rich.live
+    import rich.progress
+    import rich.text
 except ImportError:
-    rich_progress = None
+    rich = None
 
 
 @contextmanager
@@ -28,19 +31,23 @@ def progress_bar(task, n_epochs, verbose):
     """
     if not verbose:
         yield lambda terms: None
-    elif rich_progress is None:
+    elif rich is None:
         yield _line_printer(task, n_epochs)
     else:
-        columns = [
-            rich_progress.TextColumn("{task.description}"),
-            rich_progress.BarColumn(),
-            rich_progress.MofNCompleteColumn(),
-            rich_progress.TimeRemainingColumn(),
-            rich_progress.TextColumn("{task.fields[terms]}"),
-        ]
-        with rich_progress.Progress(*columns) as bar:
-            row = bar.add_task(task, total=n_epochs, terms="")
-            yield lambda terms: bar.update(row, advance=1, terms=_format(terms))
+        bar = rich.progress.Progress(
+            "{task.description}",
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TimeRemainingColumn(),
+        )
+        row, line = bar.add_task(task, total=n_epochs), rich.text.Text()
+
+        def update(terms):
+            bar.advance(row)
+            line.plain = f"  {_format(terms)}"
+
+        with rich.live.Live(rich.console.Group(bar, line)):
+            yield update
 
 
 def _line_printer(task, n_epochs):

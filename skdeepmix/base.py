@@ -402,9 +402,11 @@ class BaseDeepMixture(
             restarts.append(
                 self._fit_once(X, y, start, device, random_state, subcontext)
             )
-            fitted = _lazy(self._fitted_attributes, restarts[-1].module)
             stop = subcontext.call_on_fit_task_end(
-                estimator=self, X=X, y=y, reconstruction_attributes=fitted
+                estimator=self,
+                X=X,
+                y=y,
+                reconstruction_attributes=self._snapshot(restarts[-1].module),
             )
             if stop or restarts[-1].interrupted:
                 break
@@ -413,7 +415,7 @@ class BaseDeepMixture(
             estimator=self,
             X=X,
             y=y,
-            reconstruction_attributes=_lazy(self._fitted_attributes, self.module_),
+            reconstruction_attributes=self._snapshot(self.module_),
         )
         return self
 
@@ -422,6 +424,7 @@ class BaseDeepMixture(
         # Networks of an earlier fit belong to what that one froze: should this fit
         # fail, the model is not fitted.
         vars(self).pop("module_", None)
+        self._dtype = _inference_dtype(X)
         rescales = LIKELIHOODS[self.likelihood].rescales
         self._scaling = Scaling.fit(X) if rescales else Scaling()
         encoder = self._spec(self.encoder, X.shape[0])
@@ -526,9 +529,7 @@ class BaseDeepMixture(
                         estimator=self,
                         X=X,
                         y=y,
-                        reconstruction_attributes=_lazy(
-                            self._fitted_attributes, module
-                        ),
+                        reconstruction_attributes=self._snapshot(module),
                     )
                     if progress >= settled:
                         stop |= best.update(restart.loss_curve[-1])
@@ -580,15 +581,9 @@ class BaseDeepMixture(
                 stacklevel=3,
             )
         dead = np.setdiff1d(np.arange(self.n_clusters), live)
-        self._order = np.concatenate([live, dead])
-        self.labels_ = proba[:, self._order].argmax(axis=1)
-        dtype = _inference_dtype(X)
-        module = self._module(dtype)
-        with torch.inference_mode():
-            centers = module.centers().cpu().numpy()
-            weights = module.log_weights.exp().cpu().numpy()
-        self.cluster_centers_ = self._scaling.to_data(centers)[self._order]
-        self.weights_ = weights[self._order]
+        order = np.concatenate([live, dead])
+        vars(self).update(self._fitted_attributes(restart.module, order))
+        self.labels_ = proba[:, order].argmax(axis=1)
         self.loss_curve_ = restart.loss_curve
         self.n_iter_ = len(restart.loss_curve)
         self.n_iter_guided_ = restart.n_iter_guided
@@ -598,12 +593,24 @@ class BaseDeepMixture(
         self.module_ = module
         self._order = np.arange(module.n_clusters)
 
-    def _fitted_attributes(self, module):
-        """What a callback needs for a usable snapshot of the model."""
+    def _fitted_attributes(self, module, order):
+        """What follows from the module: all that the methods need."""
+        working = _cast(module, self._dtype)
+        with torch.inference_mode():
+            centers = working.centers().cpu().numpy()
+            weights = working.log_weights.exp().cpu().numpy()
         return {
-            "module_": copy.deepcopy(module).eval(),
-            "_order": np.arange(module.n_clusters),
+            "module_": module,
+            "_order": order,
+            "weights_": weights[order],
+            "cluster_centers_": self._scaling.to_data(centers)[order],
         }
+
+    def _snapshot(self, module):
+        """Put off the attributes of a usable copy until a callback asks for them."""
+        return lambda: self._fitted_attributes(
+            copy.deepcopy(module).eval(), np.arange(module.n_clusters)
+        )
 
     # Inference
 
@@ -757,7 +764,7 @@ class BaseDeepMixture(
             self.random_state if random_state is None else random_state
         )
         labels = self._sampled_labels(n_samples, cluster, random_state)
-        module = self._module(self.cluster_centers_.dtype)
+        module = _cast(self.module_, self._dtype)
         device = next(module.parameters()).device
         seed = random_state.randint(np.iinfo(np.int32).max)
         generator = torch.Generator(device).manual_seed(seed)
@@ -804,20 +811,13 @@ class BaseDeepMixture(
 
     def _map(self, function, X, scaling=None):
         """Apply a function of the module and a batch, in the arithmetic of X."""
-        dtype = _inference_dtype(X)
-        module = self._module(dtype)
+        module = _cast(self.module_, _inference_dtype(X))
         device = next(module.parameters()).device
         torch_dtype = next(module.parameters()).dtype
         rows = Rows(X, scaling or self._scaling, dtype=torch_dtype, device=device)
         return map_batches(
             lambda x: function(module, x), (rows[block] for block in rows.ordered())
         )
-
-    def _module(self, dtype):
-        """Return the module, or a copy in float64."""
-        if dtype == np.float64:
-            return copy.deepcopy(self.module_).double()
-        return self.module_
 
     # The rest of the contract
 
@@ -875,6 +875,6 @@ def _inference_dtype(X):
     return np.dtype(np.float32 if exact else np.float64)
 
 
-def _lazy(function, *args):
-    """Put off a call until a callback asks for its result."""
-    return lambda: function(*args)
+def _cast(module, dtype):
+    """Return the module, or a copy of it in float64."""
+    return copy.deepcopy(module).double() if dtype == np.float64 else module

@@ -434,7 +434,7 @@ def test_verbose_shows_pretraining_epochs_and_loss_terms(cls, capsys):
 
 
 def test_verbose_names_every_term_of_the_bound_without_rich(capsys, monkeypatch):
-    monkeypatch.setattr(_progress, "rich_progress", None)
+    monkeypatch.setattr(_progress, "rich", None)
     small(verbose=1, max_iter=4).fit(X)
     first, *lines = capsys.readouterr().out.splitlines()
     number = r"-?\d[\d.e+-]*"
