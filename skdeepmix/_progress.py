@@ -46,8 +46,10 @@ def progress_bar(task, n_epochs, verbose):
             bar.advance(row)
             line.plain = f"  {_format(terms)}"
 
-        with rich.live.Live(rich.console.Group(bar, line)):
+        with rich.live.Live(rich.console.Group(bar, line)) as live:
             yield update
+        if not live.console.is_terminal:  # Live ends the line on terminals alone
+            live.console.line()
 
 
 def _line_printer(task, n_epochs):

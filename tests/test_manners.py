@@ -429,8 +429,10 @@ def test_silent_by_default(cls, capfd):
 def test_verbose_shows_pretraining_epochs_and_loss_terms(cls, capsys):
     small(cls, verbose=1).fit(X)
     shown = capsys.readouterr().out
-    assert re.search(rf"{cls.__name__}, autoencoder .* 2/2 .* reconstruction ", shown)
-    assert re.search(rf"{cls.__name__} .* 10/10 \d+:\d+:\d+ \w+ -?\d", shown)
+    assert re.search(
+        rf"{cls.__name__}, autoencoder .* 2/2 .*\n +reconstruction \d", shown
+    )
+    assert re.search(rf"{cls.__name__} .* 10/10 \d+:\d+:\d+\n +\w+ -?\d", shown)
 
 
 def test_verbose_names_every_term_of_the_bound_without_rich(capsys, monkeypatch):
