@@ -588,9 +588,7 @@ def evaluate(estimator, X, y, curve, score_on):
     return results
 
 
-def record_baselines(
-    runs, X, y, n_clusters, *, data, inputs, seed, only="", score_on=None
-):
+def record_baselines(runs, X, y, n_clusters, *, data, inputs, seed, score_on=None):
     """Fit the :func:`baselines` that are not on file.
 
     Parameters
@@ -609,14 +607,12 @@ def record_baselines(
         What X is, ends up in the name of the setting.
     seed : int
         The `random_state`.
-    only : str, default=""
-        What the name of a baseline has to begin with.
     score_on : dict of str to array-like, default=None
         Rows to score, by the name of the score.
     """
     for name, estimator in baselines(X, n_clusters, seed):
         key = {"data": data, "setting": f"{name}, {inputs}", "seed": seed}
-        if name.startswith(only) and not runs.done(**key):
+        if not runs.done(**key):
             fit_and_record(runs, estimator, X, y, **key, score_on=score_on)
 
 

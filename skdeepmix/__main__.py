@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
@@ -302,6 +303,7 @@ def _fit_all(makers, data):
                 model.set_callbacks(_EpochCounter(bar, task))
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("default")
+                warnings.filterwarnings("error", "The fit was interrupted")
                 results[name] = _fit(name, model, score_kind, data)
             # A dict keeps one of each, in order.
             notes |= {f"{name}: {warning.message}": None for warning in caught}
@@ -351,6 +353,8 @@ def _fit(name, model, score_kind, data):
     start = time.perf_counter()
     try:
         model.fit(data.fitted)
+    except ConvergenceWarning as warning:  # our models go on with what they have
+        raise KeyboardInterrupt from warning
     except ValueError as error:
         raise DemoError(f"{name} could not be fitted: {error}") from error
     seconds = time.perf_counter() - start

@@ -163,6 +163,21 @@ class Rows:
             return self._resident[rows]
         return self._resident.index_select(0, rows)
 
+    def targets_of(self, rows):
+        """Gather the responsibilities of a batch, if there are any.
+
+        Parameters
+        ----------
+        rows : slice or torch.Tensor of shape (n,)
+            Which rows.
+
+        Returns
+        -------
+        targets : torch.Tensor of shape (n, n_clusters) or None
+            Their responsibilities.
+        """
+        return None if self.targets is None else self.targets[rows]
+
     def shuffled(self):
         """Run over all rows once in random order.
 

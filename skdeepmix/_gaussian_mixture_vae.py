@@ -18,202 +18,6 @@ START_VARIANCE = 0.1
 LOG_VAR_RANGE = (-10.0, 10.0)
 
 
-class GaussianMixtureVAE(BaseDeepMixture):
-    r"""Gaussian mixture variational autoencoder (GMVAE).
-
-    A variational autoencoder whose prior is a mixture of Gaussians, placed by a second
-    Gaussian variable through a network [1]_:
-
-    .. math::
-        w \sim N(0, I), \quad k \sim \pi, \quad
-        z | w, k \sim N(\mu_k(w), \sigma_k^2(w)), \quad x | z \sim p(x; f(z)).
-
-    The posterior of the cluster given z and w is exact (Eq. 3 of [1]_) and needs no
-    network. Read more in the :ref:`User Guide <gaussian_mixture_vae>`.
-
-    Parameters
-    ----------
-    n_clusters : int, default=4
-        Number K of clusters.
-    n_latent : int, default=10
-        Dimension of z, the columns of `transform`.
-    n_latent_prior : int or None, default=None
-        Dimension of w; None is `n_latent`.
-    encoder : NetworkSpec or None, default=None
-        Network from rows to the posterior; None is ``MLP((500, 500, 2000))``, for
-        fewer than 5,000 rows ``MLP((500, 500))``, than 1,000 ``MLP((128, 128))``.
-    decoder : NetworkSpec or None, default=None
-        Network from latents to rows, described from the data side; None is as the
-        encoder.
-    init : {"k-means++", "random"}, array-like or clusterer, default="k-means++"
-        Where clusters come from. ``"k-means++"`` is, as in
-        :class:`~sklearn.mixture.GaussianMixture`, a Gaussian mixture seeded by
-        k-means++; it and any scikit-learn clusterer or pipeline are fitted on the codes
-        of a short autoencoder pre-training. An array holds labels of shape
-        (n_samples,), negative where unknown, or responsibilities of shape
-        (n_samples, n_clusters). The fit is guided towards the start over its first
-        epochs and then free. ``"random"`` is the paper: neither pre-training nor
-        guidance.
-    n_init : int, default=1
-        Number of fits; the one with the largest mutual information of rows and
-        clusters is kept.
-    max_iter : int, default=80
-        Number of epochs; pre-training comes on top with a quarter as many.
-    batch_size : int or "auto", default="auto"
-        Number of rows per step; ``"auto"`` is n_samples / 14, from 100 to 256.
-    learning_rate : float, default=0.001
-        Step size of Adam.
-    tol : float, default=1e-4
-        Smallest decrease of the loss that counts, relative to its size.
-    n_iter_no_change : int, default=10
-        Number of epochs without such a decrease after which the fit stops, counted
-        once the guidance has ended. The weights of the best epoch are kept.
-    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
-        ``"gaussian"`` has one learned noise scale and takes any real X; ``"bernoulli"``
-        takes X in [0, 1], unscaled.
-    n_monte_carlo : int, default=1
-        Number M of samples of (z, w) per row and step (Eq. 5 of [1]_).
-    min_information : float, default=0.0
-        Information constraint: the z-prior term counts only where it exceeds this many
-        nats (Eq. 7 of [1]_); it should be below log K. Keeps clusters apart with
-        ``init="random"``.
-    learn_weights : bool, default=False
-        Whether the mixing weights are learned; else they are 1 / K.
-    n_importance : int, default=10
-        Number of importance samples of `score_samples`: 1 is the evidence lower bound,
-        more tighten it.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Arithmetic of the networks in training.
-    device : str or torch.device, default="auto"
-        Where to train; ``"auto"`` is a CUDA device if there is one, else the CPU.
-    verbose : int, default=0
-        Whether to show progress.
-    random_state : int, RandomState instance or None, default=None
-        Source of all randomness.
-
-    Attributes
-    ----------
-    labels_ : ndarray of shape (n_samples,)
-        Cluster of every training row; live clusters are numbered first.
-    weights_ : ndarray of shape (n_clusters,)
-        Mixing weights.
-    cluster_centers_ : ndarray of shape (n_clusters, n_features)
-        Decoded means of the clusters at w = 0, in data units.
-    loss_curve_ : list of float
-        Negative evidence lower bound of every epoch, in nats per row, in model units.
-    n_iter_ : int
-        Number of epochs.
-    n_iter_guided_ : int
-        Number of epochs under guidance towards the start.
-    start_labels_ : ndarray of shape (n_samples,) or None
-        Labels of the start, -1 where it has none; None if random.
-    module_ : MixtureModule
-        The networks.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if X had them.
-
-    See Also
-    --------
-    sklearn.mixture.GaussianMixture : The model without networks.
-
-    Notes
-    -----
-    The cost of a step grows with K only in the mixture terms, of size
-    (M, batch, K, n_latent).
-
-    References
-    ----------
-    .. [1] Dilokthanakul, Mediano, Garnelo, Lee, Salimbeni, Arulkumaran, Shanahan,
-       "Deep unsupervised clustering with Gaussian mixture variational autoencoders",
-       arXiv:1611.02648, 2016.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import make_blobs
-    >>> from skdeepmix import GaussianMixtureVAE
-    >>> X, y = make_blobs(200, n_features=5, centers=3, random_state=0)
-    >>> model = GaussianMixtureVAE(n_clusters=3, n_latent=2, random_state=0).fit(X)
-    >>> model.predict_proba(X).shape
-    (200, 3)
-    >>> rows, labels = model.sample(16, cluster=2)
-    >>> rows.shape
-    (16, 5)
-    """
-
-    _score_kind = "bound"  # what score_samples is: exact, bound or estimate
-
-    _parameter_constraints: dict = {
-        **BaseDeepMixture._parameter_constraints,
-        "n_latent_prior": [Interval(Integral, 1, None, closed="left"), None],
-        "n_monte_carlo": [Interval(Integral, 1, None, closed="left")],
-        "min_information": [Interval(Real, 0, None, closed="left")],
-        "learn_weights": ["boolean"],
-        "n_importance": [Interval(Integral, 1, None, closed="left")],
-    }
-
-    def __init__(
-        self,
-        n_clusters=4,
-        *,
-        n_latent=10,
-        n_latent_prior=None,
-        encoder=None,
-        decoder=None,
-        init="k-means++",
-        n_init=1,
-        max_iter=80,
-        batch_size="auto",
-        learning_rate=1e-3,
-        tol=1e-4,
-        n_iter_no_change=10,
-        likelihood="gaussian",
-        n_monte_carlo=1,
-        min_information=0.0,
-        learn_weights=False,
-        n_importance=10,
-        precision="float32",
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
-        self.n_clusters = n_clusters
-        self.n_latent = n_latent
-        self.n_latent_prior = n_latent_prior
-        self.encoder = encoder
-        self.decoder = decoder
-        self.init = init
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.likelihood = likelihood
-        self.n_monte_carlo = n_monte_carlo
-        self.min_information = min_information
-        self.learn_weights = learn_weights
-        self.n_importance = n_importance
-        self.precision = precision
-        self.device = device
-        self.verbose = verbose
-        self.random_state = random_state
-
-    @property
-    def _module_class(self):
-        return GaussianMixtureVAEModule
-
-    def _module_parameters(self):
-        return {
-            "n_latent_prior": self.n_latent_prior or self.n_latent,
-            "n_monte_carlo": self.n_monte_carlo,
-            "min_information": self.min_information,
-            "learn_weights": self.learn_weights,
-            "n_importance": self.n_importance,
-        }
-
-
 class GaussianMixtureVAEModule(MixtureModule):
     """Networks, bound and sampling of :class:`GaussianMixtureVAE`."""
 
@@ -269,7 +73,7 @@ class GaussianMixtureVAEModule(MixtureModule):
 
         Returns
         -------
-        mean, log_var, prior_mean, prior_log_var : torch.Tensor
+        mean, log_var, w_mean, w_log_var : torch.Tensor
             Of shape (n, n_latent) for z, (n, n_latent_prior) for w.
         """
         sizes = 2 * [self.n_latent] + 2 * [self.n_latent_prior]
@@ -337,14 +141,15 @@ class GaussianMixtureVAEModule(MixtureModule):
 
         With one sample it is the evidence lower bound, up to that sample.
         """
+        posterior = self.posterior(x)
         log_ratios = torch.stack(
-            [self._log_ratio(x, noise) for noise in self.score_noise]
+            [self._log_ratio(x, posterior, noise) for noise in self.score_noise]
         )
         return log_ratios.logsumexp(0) - math.log(len(log_ratios))
 
-    def _log_ratio(self, x, noise):
+    def _log_ratio(self, x, posterior, noise):
         """log p(x, z, w) - log q(z, w | x) for one draw, the cluster summed out."""
-        mean, log_var, w_mean, w_log_var = self.posterior(x)
+        mean, log_var, w_mean, w_log_var = posterior
         z_noise, w_noise = noise.split([self.n_latent, self.n_latent_prior])
         z = mean + (0.5 * log_var).exp() * z_noise
         w = w_mean + (0.5 * w_log_var).exp() * w_noise
@@ -375,7 +180,8 @@ class GaussianMixtureVAEModule(MixtureModule):
         noise = standard_normal(size, self.score_noise, generator)
         w, z_noise = noise.split([self.n_latent_prior, self.n_latent], 1)
         means, log_vars = (
-            t[torch.arange(len(cluster)), cluster] for t in self.mixture(w)
+            t[torch.arange(len(cluster), device=cluster.device), cluster]
+            for t in self.mixture(w)
         )
         return self.decode(means + (0.5 * log_vars).exp() * z_noise)
 
@@ -410,3 +216,206 @@ class GaussianMixtureVAEModule(MixtureModule):
         """Make outputs of a linear layer constant, from the given one on."""
         layer.weight[first:] = 0
         layer.bias[first:] = bias
+
+
+class GaussianMixtureVAE(BaseDeepMixture):
+    r"""Gaussian mixture variational autoencoder (GMVAE).
+
+    A variational autoencoder whose prior is a mixture of Gaussians, placed by a second
+    Gaussian variable through a network [1]_:
+
+    .. math::
+        w \sim N(0, I), \quad k \sim \pi, \quad
+        z | w, k \sim N(\mu_k(w), \sigma_k^2(w)), \quad x | z \sim p(x; f(z)).
+
+    The posterior of the cluster given z and w is exact (Eq. 3 of [1]_) and needs no
+    network. Read more in the :ref:`User Guide <gaussian_mixture_vae>`.
+
+    Parameters
+    ----------
+    n_clusters : int, default=4
+        Number K of clusters.
+    n_latent : int, default=10
+        Dimension of z, the columns of `transform`.
+    n_latent_prior : int or None, default=None
+        Dimension of w; None is `n_latent`.
+    encoder : NetworkSpec or None, default=None
+        Network from rows to the posterior; None is ``MLP((500, 500, 2000))``, for
+        fewer than 5,000 rows ``MLP((500, 500))``, than 1,000 ``MLP((128, 128))``.
+    decoder : NetworkSpec or None, default=None
+        Network from latents to rows, described from the data side; None is as the
+        encoder.
+    init : {"neighbors", "k-means++", "random"}, array-like or clusterer, \
+            default="neighbors"
+        Where clusters come from. ``"neighbors"`` is a Gaussian mixture on a layout of
+        the neighbour graph of latent codes; ``"k-means++"`` is, as in
+        :class:`~sklearn.mixture.GaussianMixture`, a mixture seeded by k-means++ on the
+        codes themselves. They and any scikit-learn clusterer or pipeline are fitted on
+        the codes of a short autoencoder pre-training. An array holds labels of shape
+        (n_samples,), negative where unknown, or responsibilities of shape
+        (n_samples, n_clusters). The fit is guided towards the start over its first
+        epochs and then free. ``"random"`` is the paper: neither pre-training nor
+        guidance.
+    n_init : int, default=1
+        Number of fits; the one with the largest mutual information of rows and
+        clusters is kept.
+    max_iter : int, default=80
+        Number of epochs; pre-training comes on top with a quarter as many.
+    batch_size : int or "auto", default="auto"
+        Number of rows per step; ``"auto"`` is n_samples / 14, from 100 to 256.
+    learning_rate : float, default=0.001
+        Step size of Adam.
+    tol : float, default=1e-4
+        Smallest decrease of the loss that counts, relative to its size.
+    n_iter_no_change : int, default=10
+        Number of epochs without such a decrease after which the fit stops, counted
+        once the guidance has ended. The weights of the best epoch are kept.
+    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
+        ``"gaussian"`` has one learned noise scale and takes any real X; ``"bernoulli"``
+        takes X in [0, 1], unscaled.
+    n_monte_carlo : int, default=1
+        Number M of samples of (z, w) per row and step (Eq. 5 of [1]_).
+    min_information : float, default=0.0
+        Information constraint: the z-prior term counts only where it exceeds this many
+        nats (Eq. 7 of [1]_); it should be below log K. Keeps clusters apart with
+        ``init="random"``.
+    learn_weights : bool, default=False
+        Whether the mixing weights are learned; else they are 1 / K.
+    n_importance : int, default=10
+        Number of importance samples of `score_samples`: 1 is the evidence lower bound,
+        more tighten it.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Arithmetic of the networks in training.
+    device : str or torch.device, default="auto"
+        Where to train; ``"auto"`` is a CUDA device if there is one, else the CPU.
+    verbose : int, default=0
+        Whether to show progress.
+    random_state : int, RandomState instance or None, default=None
+        Source of all randomness.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of every training row; live clusters are numbered first.
+    weights_ : ndarray of shape (n_clusters,)
+        Mixing weights.
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        Decoded means of the clusters at w = 0, in data units.
+    loss_curve_ : list of float
+        Loss of every epoch, without guidance: the four terms of Eq. 4 of [1]_, in nats
+        per row, in model units.
+    n_iter_ : int
+        Number of epochs.
+    n_iter_guided_ : int
+        Number of epochs under guidance towards the start.
+    start_labels_ : ndarray of shape (n_samples,) or None
+        Labels of the start, -1 where it has none; None if random.
+    module_ : MixtureModule
+        The networks.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features, if X had them.
+
+    See Also
+    --------
+    sklearn.mixture.GaussianMixture : The model without networks.
+
+    Notes
+    -----
+    The cost of a step grows with K only in the mixture terms, of size
+    (M, batch, K, n_latent).
+
+    References
+    ----------
+    .. [1] Dilokthanakul, Mediano, Garnelo, Lee, Salimbeni, Arulkumaran, Shanahan,
+       "Deep unsupervised clustering with Gaussian mixture variational autoencoders",
+       arXiv:1611.02648, 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skdeepmix import GaussianMixtureVAE
+    >>> X, y = make_blobs(200, n_features=5, centers=3, random_state=0)
+    >>> model = GaussianMixtureVAE(n_clusters=3, n_latent=2, random_state=0).fit(X)
+    >>> model.predict_proba(X).shape
+    (200, 3)
+    >>> rows, labels = model.sample(16, cluster=2)
+    >>> rows.shape
+    (16, 5)
+    """
+
+    _module_class = GaussianMixtureVAEModule
+    _score_kind = "bound"
+
+    _parameter_constraints: dict = {
+        **BaseDeepMixture._parameter_constraints,
+        "n_latent_prior": [Interval(Integral, 1, None, closed="left"), None],
+        "n_monte_carlo": [Interval(Integral, 1, None, closed="left")],
+        "min_information": [Interval(Real, 0, None, closed="left")],
+        "learn_weights": ["boolean"],
+        "n_importance": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_clusters=4,
+        *,
+        n_latent=10,
+        n_latent_prior=None,
+        encoder=None,
+        decoder=None,
+        init="neighbors",
+        n_init=1,
+        max_iter=80,
+        batch_size="auto",
+        learning_rate=1e-3,
+        tol=1e-4,
+        n_iter_no_change=10,
+        likelihood="gaussian",
+        n_monte_carlo=1,
+        min_information=0.0,
+        learn_weights=False,
+        n_importance=10,
+        precision="float32",
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_clusters = n_clusters
+        self.n_latent = n_latent
+        self.n_latent_prior = n_latent_prior
+        self.encoder = encoder
+        self.decoder = decoder
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.likelihood = likelihood
+        self.n_monte_carlo = n_monte_carlo
+        self.min_information = min_information
+        self.learn_weights = learn_weights
+        self.n_importance = n_importance
+        self.precision = precision
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _module_parameters(self):
+        most = math.log(self.n_clusters)
+        if 0 < most <= self.min_information:
+            raise ValueError(
+                f"min_information = {self.min_information:.4g} is not below "
+                f"log(n_clusters) = {most:.4g}, the largest value of the z-prior term, "
+                "which would never count. Use a smaller 'min_information'."
+            )
+        return {
+            "n_latent_prior": self.n_latent_prior or self.n_latent,
+            "n_monte_carlo": self.n_monte_carlo,
+            "min_information": self.min_information,
+            "learn_weights": self.learn_weights,
+            "n_importance": self.n_importance,
+        }

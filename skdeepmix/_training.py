@@ -144,6 +144,11 @@ def resolve_device(device):
         raise ValueError(
             f"device={device!r} is not a torch device. Use 'auto', 'cpu' or 'cuda'."
         ) from error
+    if resolved.type not in ("cpu", "cuda"):
+        raise ValueError(
+            f"device={device!r} is of the type '{resolved.type}', which is not "
+            "supported. Use 'auto', 'cpu' or 'cuda'."
+        )
     if resolved.type == "cuda" and not has_cuda:
         raise ValueError(
             f"device={device!r} was requested but no CUDA device is available. "

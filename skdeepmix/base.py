@@ -52,6 +52,8 @@ from skdeepmix.networks import MLP, NetworkSpec
 
 # Epochs of autoencoder pre-training before a start, as a fraction of `max_iter`.
 PRETRAINING = 0.25
+# Rows farther away than this many scales get float64 arithmetic.
+FAR = 1e6
 # Hidden layers of the default network for fewer rows than the given number: few rows
 # have little to teach, and a large network would make small fits slow.
 DEFAULT_LAYERS = {1000: (128, 128), 5000: (500, 500), math.inf: (500, 500, 2000)}
@@ -230,14 +232,36 @@ class MixtureModule(nn.Module, ABC):
         move : tuple
             As in `losses`, with the guidance towards the start added.
         """
-        weight = 0.0 if data.targets is None else guidance_weight(progress)
         for rows in data.shuffled():
             x = data[rows]
-            for terms, *players in self.losses(x):
-                if weight > 0:
-                    guidance = -(data.targets[rows] * self.log_resp(x)).sum(1).mean()
-                    terms = terms | {"guidance": weight * guidance}
-                yield terms, *players
+            yield from self.guided(self.losses(x), x, data.targets_of(rows), progress)
+
+    def guided(self, moves, x, targets, progress):
+        """Add the guidance towards the start to every move of a batch.
+
+        Parameters
+        ----------
+        moves : iterator of (terms, *players)
+            As `losses` yields them.
+        x : torch.Tensor of shape (n, n_features)
+            The batch.
+        targets : torch.Tensor of shape (n, n_clusters) or None
+            Responsibilities of the start, if there is one.
+        progress : float
+            Fraction of the fit that is done, in [0, 1).
+
+        Yields
+        ------
+        move : tuple
+            The moves, with the weighted cross-entropy of `log_resp` against the
+            responsibilities as one more term while it has weight.
+        """
+        weight = 0.0 if targets is None else guidance_weight(progress)
+        for terms, *players in moves:
+            if weight > 0:
+                guidance = -(targets * self.log_resp(x)).sum(1).mean()
+                terms = terms | {"guidance": weight * guidance}
+            yield terms, *players
 
     def pretraining_epoch(self, data):
         """Yield the moves of one epoch as a deterministic autoencoder.
@@ -321,11 +345,13 @@ class BaseDeepMixture(
 ):
     """Base of all deep mixture models: everything on scikit-learn's side.
 
-    A subclass names its `MixtureModule` in ``_module_class`` and turns its own
-    parameters into arguments of that class in ``_module_parameters``.
+    A subclass names its `MixtureModule` in ``_module_class``, turns parameters of its
+    own into arguments of that class in ``_module_parameters``, and says in
+    ``_score_kind`` what `score_samples` is: "exact", "bound" or "estimate".
     """
 
     _module_class: type[MixtureModule]
+    _score_kind: str
 
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
@@ -349,9 +375,9 @@ class BaseDeepMixture(
         "random_state": ["random_state"],
     }
 
-    @abstractmethod
     def _module_parameters(self):
-        """Arguments of the module class that follow from parameters of its own."""
+        """Return arguments of the module class that are the subclass's own."""
+        return {}
 
     # Fitting
 
@@ -399,9 +425,14 @@ class BaseDeepMixture(
         for _ in range(self.n_init):
             subcontext = context.subcontext("init", max_subtasks=self.max_iter)
             subcontext.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            restarts.append(
-                self._fit_once(X, y, start, device, random_state, subcontext)
-            )
+            try:
+                restart = self._fit_once(X, y, start, device, random_state, subcontext)
+            except KeyboardInterrupt:
+                if not restarts:
+                    raise
+                restarts[-1].interrupted = True
+                break
+            restarts.append(restart)
             stop = subcontext.call_on_fit_task_end(
                 estimator=self,
                 X=X,
@@ -410,7 +441,16 @@ class BaseDeepMixture(
             )
             if stop or restarts[-1].interrupted:
                 break
-        self._keep(self._best(restarts, X), X)
+        best = self._best(restarts, X)
+        if restarts[-1].interrupted:
+            warnings.warn(
+                f"The fit was interrupted in restart {len(restarts)} of {self.n_init}. "
+                f"The model kept is usable; it ran {len(best.loss_curve)} of "
+                f"{self.max_iter} epochs.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self._keep(best, X)
         context.call_on_fit_task_end(
             estimator=self,
             X=X,
@@ -464,12 +504,6 @@ class BaseDeepMixture(
             self._train(restart, data, X, y, context)
         except KeyboardInterrupt:
             restart.interrupted = True
-            warnings.warn(
-                f"The fit was interrupted after {len(restart.loss_curve)} of "
-                f"{self.max_iter} epochs. The model is usable as it is.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
         module.generator = None
         return restart
 
@@ -491,7 +525,7 @@ class BaseDeepMixture(
             for epoch in range(n_epochs):
                 moves = module.pretraining_epoch(data)
                 terms = take_moves(moves, optimizers, self.precision)
-                self._check_finite(terms, epoch)
+                self._check_finite(terms, f"epoch {epoch + 1} of the pre-training")
                 update(terms)
         module.eval()  # normalisation of codes must not depend on the batch
         codes = map_batches(module.embed, (data[rows] for rows in data.ordered()))
@@ -520,7 +554,7 @@ class BaseDeepMixture(
                     progress = epoch / self.max_iter
                     moves = module.epoch(data, progress)
                     terms = take_moves(moves, optimizers, self.precision)
-                    self._check_finite(terms, epoch)
+                    self._check_finite(terms, f"epoch {epoch + 1}")
                     show(terms)
                     restart.n_iter_guided += "guidance" in terms
                     terms.pop("guidance", None)
@@ -539,12 +573,12 @@ class BaseDeepMixture(
             best.restore()
             module.eval()
 
-    def _check_finite(self, terms, epoch):
+    def _check_finite(self, terms, when):
         for name, value in terms.items():
             if not np.isfinite(value):
                 raise ValueError(
-                    f"The loss of {type(self).__name__} became {value} at epoch "
-                    f"{epoch + 1}, in the term '{name}'. Use a smaller 'learning_rate'."
+                    f"The loss of {type(self).__name__} became {value} at {when}, "
+                    f"in the term '{name}'. Use a smaller 'learning_rate'."
                 )
 
     def _best(self, restarts, X):
@@ -558,11 +592,9 @@ class BaseDeepMixture(
         return restarts[int(np.argmax(scores))]
 
     def _training_proba(self, restart, X):
-        """Fit the estimator out with a restart, and check that it has not diverged."""
-        self._set_fitted(restart.module)
-        proba = self._proba(X)
+        """Posterior of the training rows, checked for divergence."""
+        proba = self._map(_posterior, X, restart.module)
         if not np.isfinite(proba).all():
-            del self.module_
             raise ValueError(
                 f"The posterior of {type(self).__name__} is not finite after epoch "
                 f"{len(restart.loss_curve)}. Use a smaller 'learning_rate'."
@@ -578,20 +610,19 @@ class BaseDeepMixture(
                 f"n_clusters ({self.n_clusters}). Try another 'init', more rows or a "
                 "smaller 'n_clusters'.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
         dead = np.setdiff1d(np.arange(self.n_clusters), live)
         order = np.concatenate([live, dead])
-        vars(self).update(self._fitted_attributes(restart.module, order))
-        self.labels_ = proba[:, order].argmax(axis=1)
-        self.loss_curve_ = restart.loss_curve
-        self.n_iter_ = len(restart.loss_curve)
-        self.n_iter_guided_ = restart.n_iter_guided
-        self.start_labels_ = restart.start_labels
-
-    def _set_fitted(self, module):
-        self.module_ = module
-        self._order = np.arange(module.n_clusters)
+        # All at once: an interrupted fit leaves no model in parts.
+        vars(self).update(
+            self._fitted_attributes(restart.module, order),
+            labels_=proba[:, order].argmax(axis=1),
+            loss_curve_=restart.loss_curve,
+            n_iter_=len(restart.loss_curve),
+            n_iter_guided_=restart.n_iter_guided,
+            start_labels_=restart.start_labels,
+        )
 
     def _fitted_attributes(self, module, order):
         """What follows from the module: all that the methods need."""
@@ -689,7 +720,7 @@ class BaseDeepMixture(
                 f"{self.module_.n_latent} latent dimensions. Pass what 'transform' "
                 "returns."
             )
-        X = self._map(lambda module, z: module.decode(z), Z, Scaling())
+        X = self._map(lambda module, z: module.decode(z), Z, scaling=Scaling())
         return self._scaling.to_data(X)
 
     def score_samples(self, X):
@@ -807,17 +838,21 @@ class BaseDeepMixture(
         return labels.astype(np.int64)
 
     def _proba(self, X):
-        return self._map(lambda module, x: module.log_resp(x).exp(), X)[:, self._order]
+        return self._map(_posterior, X)[:, self._order]
 
-    def _map(self, function, X, scaling=None):
+    def _map(self, function, X, module=None, scaling=None):
         """Apply a function of the module and a batch, in the arithmetic of X."""
-        module = _cast(self.module_, _inference_dtype(X))
-        device = next(module.parameters()).device
-        torch_dtype = next(module.parameters()).dtype
-        rows = Rows(X, scaling or self._scaling, dtype=torch_dtype, device=device)
-        return map_batches(
+        scaling = scaling or self._scaling
+        dtype = _inference_dtype(X)
+        # Squares of rows this far away would leave the range of float32.
+        far = max(float(X.max()), -float(X.min())) > FAR * scaling.scale
+        module = _cast(module or self.module_, np.float64 if far else dtype)
+        like = next(module.parameters())
+        rows = Rows(X, scaling, dtype=like.dtype, device=like.device)
+        results = map_batches(
             lambda x: function(module, x), (rows[block] for block in rows.ordered())
         )
+        return results.astype(dtype, copy=False)
 
     # The rest of the contract
 
@@ -873,6 +908,11 @@ def _inference_dtype(X):
     """Arithmetic for X: float32 where it is exact, else float64."""
     exact = np.result_type(X.dtype, np.float32) == np.float32
     return np.dtype(np.float32 if exact else np.float64)
+
+
+def _posterior(module, x):
+    """Posterior probabilities of the clusters, of shape (n, n_clusters)."""
+    return module.log_resp(x).exp()
 
 
 def _cast(module, dtype):

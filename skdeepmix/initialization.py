@@ -6,9 +6,18 @@ from sklearn.base import clone
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array
 
+from skdeepmix._neighbor_graph import fuzzy_graph, graph_layout
+
 # A mixture of more rows than this is fitted on a random subset.
 MIXTURE_ROWS = 20_000
 N_SEEDINGS = 10
+# Fewer rows for every dimension of every component, and full covariances collapse on
+# a few rows each, with a likelihood that no criterion resists.
+ROWS_PER_DIMENSION = 5
+# A layout of more rows than this is made of a random subset; the others are reached
+# through the encoder, so that the cost stays linear.
+LAYOUT_ROWS = 100_000
+N_NEIGHBORS = 15
 
 # Guidance towards the start: weight on its cross-entropy in nats, and the fractions of
 # the fit at which it begins to fall and at which it has ended.
@@ -54,11 +63,15 @@ def mixture_start(codes, n_clusters, random_state):
     resp : ndarray of shape (n_samples, n_clusters)
         Posterior probabilities of the components.
     """
+    if n_clusters == 1:
+        return np.ones((len(codes), 1))
     codes = codes.astype(np.float64) - codes.mean(axis=0)
     codes /= codes.std() or 1.0
     subset = codes
     if len(codes) > MIXTURE_ROWS:
         subset = codes[random_state.permutation(len(codes))[:MIXTURE_ROWS]]
+    enough = len(subset) > ROWS_PER_DIMENSION * n_clusters * codes.shape[1]
+    covariance_types = ("spherical", "full") if enough else ("spherical",)
     mixtures = [
         GaussianMixture(
             n_clusters,
@@ -68,14 +81,64 @@ def mixture_start(codes, n_clusters, random_state):
             max_iter=1000,
             random_state=random_state.randint(np.iinfo(np.int32).max),
         ).fit(subset)
-        for covariance_type in ("spherical", "full")
+        for covariance_type in covariance_types
     ]
     return min(mixtures, key=lambda mixture: mixture.bic(subset)).predict_proba(codes)
 
 
+def neighbors_start(codes, n_clusters, random_state):
+    """Fit a Gaussian mixture to a layout of the neighbour graph of latent codes.
+
+    Clusters are followed along the manifold instead of by their distance in the
+    codes [1]_: a fuzzy graph of 15 nearest neighbours is laid out in as many
+    dimensions as the codes have [2]_, which pulls clusters together and apart.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_latent)
+        Latent codes. Of more than 100,000 a random subset is laid out.
+    n_clusters : int
+        Number of components.
+    random_state : numpy.random.RandomState
+        Source of the layout and of the seedings.
+
+    Returns
+    -------
+    resp : ndarray of shape (n_samples, n_clusters)
+        Posterior probabilities of the components; 0 for rows that were left out.
+
+    References
+    ----------
+    .. [1] McConville, Santos-Rodriguez, Piechocki, Craddock, "N2D: (Not too) deep
+       clustering via clustering the local manifold of an autoencoded embedding", ICPR
+       2020.
+    .. [2] McInnes, Healy, Melville, "UMAP: Uniform manifold approximation and
+       projection for dimension reduction", arXiv:1802.03426, 2018.
+    """
+    n_neighbors = min(N_NEIGHBORS, len(codes) - 1)
+    if n_neighbors < 2:  # no graph to speak of
+        return mixture_start(codes, n_clusters, random_state)
+    rows = np.arange(len(codes))
+    if len(codes) > LAYOUT_ROWS:
+        rows = random_state.permutation(len(codes))[:LAYOUT_ROWS]
+    codes = codes.astype(np.float64)
+    scale = codes.std(axis=0)
+    start = 3 * (codes[rows] - codes.mean(axis=0)) / np.where(scale == 0, 1, scale)
+    graph = fuzzy_graph(codes[rows], n_neighbors)
+    seed = random_state.randint(np.iinfo(np.int32).max)
+    layout = graph_layout(graph, start, seed)
+    resp = np.zeros((len(codes), n_clusters))
+    resp[rows] = mixture_start(layout, n_clusters, random_state)
+    return resp
+
+
 #: Starts by the string values of `init`: from (codes, n_clusters, random_state) to
 #: responsibilities. "random" is the paper as printed: neither pre-training nor a start.
-STARTS = {"k-means++": mixture_start, "random": None}
+STARTS = {
+    "neighbors": neighbors_start,
+    "k-means++": mixture_start,
+    "random": None,
+}
 
 
 def resolve_start(init, n_samples, n_clusters):
@@ -104,6 +167,11 @@ def resolve_start(init, n_samples, n_clusters):
     """
     if isinstance(init, str):
         return STARTS[init]
+    if isinstance(init, type):
+        raise ValueError(
+            f"The 'init' parameter is the class {init.__name__}. Pass an instance of "
+            f"it, {init.__name__}(...)."
+        )
     if callable(init) or hasattr(init, "fit_predict"):
         return init
     start = check_array(init, ensure_2d=False, input_name="init")

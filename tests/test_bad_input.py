@@ -351,9 +351,9 @@ def test_init_that_is_no_start(init):
         ),
         (
             KMeans,
-            TypeError,
-            "Cannot clone object. You should provide an instance of scikit-learn "
-            "estimator instead of a class.",
+            ValueError,
+            "The 'init' parameter is the class KMeans. Pass an instance of it, "
+            "KMeans(...).",
         ),
     ],
     ids=[
@@ -451,8 +451,8 @@ def test_inverse_transform_of_nan(fitted):
         ),
         (
             {"init": "k-means++"},
-            "The loss of GaussianMixtureVAE became nan at epoch 2, in the term "
-            "'reconstruction'. Use a smaller 'learning_rate'.",
+            "The loss of GaussianMixtureVAE became nan at epoch 2 of the pre-training, "
+            "in the term 'reconstruction'. Use a smaller 'learning_rate'.",
         ),
         (
             {"init": "k-means++", "max_iter": 4},

@@ -304,7 +304,7 @@ def row(gmvae, rows):
     return gmvae.Row(
         load=lambda data_home: (*rows, {"score": rows[0]}),
         settings=(gmvae.Setting("stepper", {"n_clusters": 2}, (0, 1), codes=True),),
-        inputs=(gmvae.Inputs("raw", gmvae.as_is, only="KMeans"),),
+        inputs=(gmvae.Inputs("raw", gmvae.as_is),),
     )
 
 

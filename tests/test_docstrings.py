@@ -5,6 +5,7 @@ import doctest
 import importlib
 import inspect
 import re
+import runpy
 import textwrap
 from pathlib import Path
 from pydoc import locate
@@ -87,6 +88,19 @@ def test_attributes_section_lists_the_fitted_attributes(estimator):
     documented = [entry.name for entry in get_doc_object(estimator)["Attributes"]]
     public = [n for n in fitted if n.endswith("_") and n[0] != "_"]
     assert sorted(documented) == sorted(public)
+
+
+def test_user_guide_examples_run():
+    page = ROOT / "doc" / "user_guide" / "contract.rst"
+    failed, attempted = doctest.testfile(str(page), module_relative=False)
+    assert failed == 0
+    assert attempted > 0
+
+
+def test_model_of_the_developer_guide_runs(capsys):
+    script = ROOT / "doc" / "developers" / "latent_mixture.py"
+    runpy.run_path(str(script), run_name="__main__")
+    assert capsys.readouterr().out.count("ARI 1.00") == 3
 
 
 def test_readme_example_runs(monkeypatch):

@@ -421,6 +421,17 @@ def test_interruption_is_one_line(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == "python -m skdeepmix: interrupted\n"
 
 
+def test_interrupted_fit_ends_the_demo(tmp_path, monkeypatch, capsys):
+    def interrupt(self, x):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GaussianMixtureVAE()._module_class, "losses", interrupt)
+    path = save(tmp_path, ROWS)
+    with pytest.raises(SystemExit, match="130"):
+        demo.main(["--data", str(path), "--n-clusters", "2", "--out", str(tmp_path)])
+    assert capsys.readouterr() == ("", "python -m skdeepmix: interrupted\n")
+
+
 @pytest.mark.parametrize("missing", ["rich", "matplotlib"])
 def test_missing_extras_are_named_with_the_command(missing, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, missing, None)

@@ -12,9 +12,8 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
-from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, MixtureModule
-from skdeepmix.distributions import LIKELIHOODS
+from skdeepmix.distributions import LIKELIHOODS, standard_normal
 from skdeepmix.losses import gaussian_log_prob
 from skdeepmix.utils.estimator_checks import check_mixture_module, module_factory
 
@@ -97,13 +96,7 @@ class LatentMixtureModule(MixtureModule):
 
     def sample(self, cluster, generator):
         """Draw z of the given clusters and decode."""
-        like = self.means
-        noise = torch.randn(
-            (len(cluster), self.n_latent),
-            dtype=like.dtype,
-            device=like.device,
-            generator=generator,
-        )
+        noise = standard_normal((len(cluster), self.n_latent), self.means, generator)
         scales = (0.5 * self.log_vars[cluster]).exp()
         return self.decode(self.means[cluster] + scales * noise)
 
@@ -134,11 +127,10 @@ class LatentMixtureVAE(BaseDeepMixture):
     """
 
     _module_class = LatentMixtureModule
-    _score_kind = "bound"  # of score_samples: "exact", "bound" or "estimate"
 
     _parameter_constraints = {
         **BaseDeepMixture._parameter_constraints,
-        "prior_scale": [Interval(Real, 0, None, closed="neither")],
+        "prior_scale": [Real],
     }
 
     def __init__(

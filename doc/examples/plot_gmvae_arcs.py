@@ -36,8 +36,8 @@ X, y = make_arcs(10000, random_state=0)
 #
 # A callback of scikit-learn looks at the model after every epoch. It notes the
 # divergence of the responsibilities from the mixing weights, the z-prior term of the
-# bound (Eq. 6 of [1]_, there with the opposite sign), and keeps the model as it is
-# after the tenth.
+# bound at the posterior means (Eq. 6 of [1]_, there with the opposite sign), and keeps
+# the model as it is after the tenth.
 
 
 class Recorder:

@@ -1,0 +1,142 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.manifold import trustworthiness
+from sklearn.metrics import adjusted_rand_score
+
+from skdeepmix import _neighbor_graph, initialization
+from skdeepmix._neighbor_graph import CURVE_A, CURVE_B, fuzzy_graph, graph_layout
+from skdeepmix.initialization import neighbors_start
+
+
+def naive_directed_weights(X, n_neighbors):
+    """Weights of the neighbours of every row, one bisection at a time."""
+    weights = np.zeros((len(X), len(X)))
+    for i, row in enumerate(X):
+        distances = np.linalg.norm(X - row, axis=1)
+        distances[i] = np.inf
+        neighbors = np.argsort(distances)[:n_neighbors]
+        excess = distances[neighbors] - distances[neighbors].min()
+        low, high = 1e-9, 1e9
+        for _ in range(200):
+            scale = math.sqrt(low * high)
+            if np.exp(-excess / scale).sum() > math.log2(n_neighbors):
+                high = scale
+            else:
+                low = scale
+        weights[i, neighbors] = np.exp(-excess / scale)
+    return weights
+
+
+@given(seed=st.integers(0, 1000), n_neighbors=st.integers(3, 8))
+def test_graph_equals_a_naive_loop(seed, n_neighbors):
+    X = np.random.RandomState(seed).randn(20, 3)
+    directed = naive_directed_weights(X, n_neighbors)
+    expected = directed + directed.T - directed * directed.T
+    graph = fuzzy_graph(X, n_neighbors).toarray()
+    np.testing.assert_allclose(graph, expected, atol=1e-6)
+
+
+@given(exponent=st.integers(-10, 10), shift=st.floats(-5, 5))
+def test_graph_does_not_depend_on_units(exponent, shift):
+    X = np.random.RandomState(0).randn(30, 2)
+    scaled = 2.0**exponent * (X + shift)
+    np.testing.assert_allclose(
+        fuzzy_graph(scaled, 5).toarray(), fuzzy_graph(X, 5).toarray(), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.zeros((30, 2)),
+        np.repeat(np.random.RandomState(0).randn(3, 2), 10, axis=0),
+        np.concatenate([np.random.RandomState(0).randn(20, 2), np.ones((20, 2))]),
+    ],
+    ids=["all equal", "three points", "half equal"],
+)
+def test_duplicates_give_finite_weights_and_layouts(X):
+    graph = fuzzy_graph(X, 5)
+    assert graph.data.min() > 0
+    assert graph.data.max() <= 1
+    assert np.isfinite(graph_layout(graph, X, seed=0)).all()
+
+
+def one_step(gap, monkeypatch, negatives):
+    """Where a pair of rows at the given distance is moved to, for a tiny step."""
+    monkeypatch.setattr(_neighbor_graph, "N_NEGATIVES", negatives)
+    layout = torch.tensor([[0.0, 0.0], gap], dtype=torch.float64)
+    before = layout.clone()
+    head, tail = torch.tensor([0]), torch.tensor([1])
+    draws = (torch.Generator().manual_seed(seed) for seed in range(50))
+    seed = next(i for i, g in enumerate(draws) if torch.randint(2, (1, 1), generator=g))
+    generator = torch.Generator().manual_seed(seed)  # its first negative is row 1
+    _neighbor_graph._move(layout, head, tail, 1e-6, generator)
+    return (layout - before) / 1e-6
+
+
+def probability(gap):
+    return 1 / (1 + CURVE_A * gap.square().sum() ** CURVE_B)
+
+
+@pytest.mark.parametrize("gap", [[0.5, 0.2], [1.0, -1.0], [3.0, 2.0]])
+def test_attraction_is_the_gradient_of_the_log_probability(gap, monkeypatch):
+    moved = one_step(gap, monkeypatch, negatives=0)
+    point = torch.tensor(gap, dtype=torch.float64, requires_grad=True)
+    probability(point).log().backward()
+    torch.testing.assert_close(moved[1], point.grad, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(moved[0], -point.grad, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("gap", [[1.0, -1.0], [3.0, 2.0]])
+def test_repulsion_is_the_gradient_of_the_log_of_its_complement(gap, monkeypatch):
+    pulled = one_step(gap, monkeypatch, negatives=0)[0]
+    moved = one_step(gap, monkeypatch, negatives=1)[0]
+    point = torch.tensor(gap, dtype=torch.float64, requires_grad=True)
+    (1 - probability(point)).log().backward()
+    # 0.001 in the denominator keeps close pairs finite.
+    torch.testing.assert_close(moved - pulled, -point.grad, rtol=2e-3, atol=1e-6)
+
+
+def test_layout_keeps_neighbours():
+    X, _ = load_digits(return_X_y=True)
+    X = X[:500]
+    start = np.random.RandomState(0).randn(500, 5)
+    layout = graph_layout(fuzzy_graph(X, 15), start, seed=0)
+    assert trustworthiness(X, start, n_neighbors=10) < 0.6
+    assert trustworthiness(X, layout, n_neighbors=10) > 0.93
+
+
+def test_layout_repeats_with_its_seed():
+    X = np.random.RandomState(0).randn(60, 3)
+    graph = fuzzy_graph(X, 5)
+    first, same, other = (graph_layout(graph, X, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+def test_disconnected_parts_stay_apart():
+    X, y = make_blobs(90, centers=[[0, 0], [50, 0], [0, 50]], random_state=0)
+    resp = neighbors_start(X, 3, np.random.RandomState(0))
+    assert adjusted_rand_score(y, resp.argmax(axis=1)) == 1
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 5])
+def test_tiny_data_get_a_start(n_samples):
+    X = np.random.RandomState(0).randn(n_samples, 2)
+    resp = neighbors_start(X, 1, np.random.RandomState(0))
+    np.testing.assert_allclose(resp, np.ones((n_samples, 1)))
+
+
+def test_rows_beyond_the_limit_are_left_to_the_encoder(monkeypatch):
+    monkeypatch.setattr(initialization, "LAYOUT_ROWS", 60)
+    X, _ = make_blobs(100, centers=3, random_state=0)
+    resp = neighbors_start(X, 3, np.random.RandomState(0))
+    known = resp.any(axis=1)
+    assert known.sum() == 60
+    np.testing.assert_allclose(resp[known].sum(axis=1), 1)
