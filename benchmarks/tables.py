@@ -133,7 +133,12 @@ TABLES = (
         "gmvae",
         "mnist",
         (START, GUIDED, ACC, NMI, ARI, PURITY, MAKHZANI, SCORE, SECONDS),
-        ("k-means++, M = 1", "k-means++, M = 10, 40 epochs", "KMeans, M = 1"),
+        (
+            "k-means++, M = 1",
+            "k-means++, M = 10, 40 epochs",
+            "neighbors, M = 1",
+            "KMeans, M = 1",
+        ),
         (
             (f"{GMVAE}, M = 1", {"makhzani": "0.778 ± 0.058"}),
             (f"{GMVAE}, M = 10", {"makhzani": "0.823 ± 0.038"}),

@@ -305,15 +305,18 @@ def row(gmvae, rows):
         load=lambda data_home: (*rows, {"score": rows[0]}),
         settings=(gmvae.Setting("stepper", {"n_clusters": 2}, (0, 1), codes=True),),
         inputs=(gmvae.Inputs("raw", gmvae.as_is),),
+        baseline_seeds=(0, 1),
     )
 
 
 def test_a_row_has_models_and_baselines_of_all_seeds(gmvae, row, runs):
     gmvae.run_row("rows", row, runs, build=Stepper)
     keys = {(line["setting"], line["seed"]) for line in runs.lines()}
-    settings = ["stepper", "KMeans, raw", "KMeans, codes of stepper"]
-    settings += [
-        f"GaussianMixture, {kind}, codes of stepper" for kind in ("diag", "full")
+    baselines = ["KMeans", "GaussianMixture, diag", "GaussianMixture, full"]
+    settings = ["stepper"] + [
+        f"{name}, {inputs}"
+        for name in baselines
+        for inputs in ("raw", "codes of stepper")
     ]
     assert keys == {(setting, seed) for setting in settings for seed in (0, 1)}
 
