@@ -38,11 +38,15 @@ def public_objects():
 
 
 def public_members(cls):
-    """Public methods and properties of a class that this package defines."""
+    """Public methods and properties of a class that this package documents there.
+
+    A method without a docstring has that of the method which it overrides.
+    """
     for name, member in inspect.getmembers(cls):
         function = member.fget if isinstance(member, property) else member
         ours = str(getattr(function, "__module__", "")).startswith("skdeepmix")
-        if name[0] != "_" and inspect.isfunction(function) and ours:
+        inherits = name in vars(cls) and not function.__doc__ and inspect.getdoc(member)
+        if name[0] != "_" and inspect.isfunction(function) and ours and not inherits:
             yield name
 
 
