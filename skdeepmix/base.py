@@ -444,9 +444,8 @@ class BaseDeepMixture(
         best = self._best(restarts, X)
         if restarts[-1].interrupted:
             warnings.warn(
-                f"The fit was interrupted in restart {len(restarts)} of {self.n_init}. "
-                f"The model kept is usable; it ran {len(best.loss_curve)} of "
-                f"{self.max_iter} epochs.",
+                f"The fit was interrupted after {len(best.loss_curve)} of "
+                f"{self.max_iter} epochs. The model is usable as it is.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -846,7 +845,7 @@ class BaseDeepMixture(
         dtype = _inference_dtype(X)
         # Squares of rows this far away would leave the range of float32.
         far = max(float(X.max()), -float(X.min())) > FAR * scaling.scale
-        module = _cast(module or self.module_, np.float64 if far else dtype)
+        module = _cast(module or self.module_, "float64" if far else dtype)
         like = next(module.parameters())
         rows = Rows(X, scaling, dtype=like.dtype, device=like.device)
         results = map_batches(
@@ -905,9 +904,9 @@ class BaseDeepMixture(
 
 
 def _inference_dtype(X):
-    """Arithmetic for X: float32 where it is exact, else float64."""
+    """Name of the arithmetic for X: float32 where it is exact, else float64."""
     exact = np.result_type(X.dtype, np.float32) == np.float32
-    return np.dtype(np.float32 if exact else np.float64)
+    return "float32" if exact else "float64"
 
 
 def _posterior(module, x):
@@ -917,4 +916,4 @@ def _posterior(module, x):
 
 def _cast(module, dtype):
     """Return the module, or a copy of it in float64."""
-    return copy.deepcopy(module).double() if dtype == np.float64 else module
+    return copy.deepcopy(module).double() if dtype == "float64" else module
