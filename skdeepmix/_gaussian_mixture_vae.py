@@ -245,8 +245,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
     decoder : NetworkSpec or None, default=None
         Network from latents to rows, described from the data side; None is as the
         encoder.
-    init : {"neighbors", "k-means++", "random"}, array-like or clusterer, \
-            default="neighbors"
+    init : str, array-like or clusterer, default="neighbors"
         Where clusters come from. ``"neighbors"`` is a Gaussian mixture on a layout of
         the neighbour graph of latent codes; ``"k-means++"`` is, as in
         :class:`~sklearn.mixture.GaussianMixture`, a mixture seeded by k-means++ on the

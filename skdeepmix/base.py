@@ -241,8 +241,8 @@ class MixtureModule(nn.Module, ABC):
 
         Parameters
         ----------
-        moves : iterator of (terms, *players)
-            As `losses` yields them.
+        moves : iterator of tuple
+            Terms and players, as `losses` yields them.
         x : torch.Tensor of shape (n, n_features)
             The batch.
         targets : torch.Tensor of shape (n, n_clusters) or None
