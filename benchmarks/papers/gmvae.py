@@ -228,7 +228,7 @@ ROWS = {
                 {**MNIST, "n_monte_carlo": 10, "max_iter": 40},
                 (0,),
             ),
-            Setting("neighbors, M = 1", {**MNIST, "init": "neighbors"}, (0,)),
+            Setting("neighbors, M = 1", {**MNIST, "init": "neighbors"}, (0, 1, 2)),
             Setting("KMeans, M = 1", {**MNIST, "init": KMeans(10, n_init=10)}, (0,)),
         ),
         (
