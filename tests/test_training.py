@@ -184,8 +184,7 @@ def test_bfloat16_fit_is_close_to_float32():
             2,
             n_latent=2,
             encoder=MLP((8,)),
-            init="k-means++",
-            max_iter=5,
+            max_iter=80,
             precision=precision,
             random_state=0,
         ).fit(X)
