@@ -1,7 +1,8 @@
-"""Fuzzy neighbour graphs and their layout, vectorised.
+"""Fuzzy neighbour graphs, their layout, and how well clusters fit them.
 
-McInnes, Healy, Melville, "UMAP: Uniform manifold approximation and projection for
-dimension reduction", arXiv:1802.03426, 2018, in the parts that a start needs.
+The graph and its layout are those of McInnes, Healy, Melville, "UMAP: Uniform manifold
+approximation and projection for dimension reduction", arXiv:1802.03426, 2018, in the
+parts that a start needs, vectorised.
 """
 
 import math
@@ -9,6 +10,9 @@ import math
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.special import xlogy
+from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 # Of the curve 1 / (1 + a d^2b) that UMAP fits for a least distance of 0 and a spread
@@ -19,6 +23,47 @@ CURVE_A, CURVE_B = 1.929, 0.7915
 EDGE_BLOCK = 20_000
 N_NEGATIVES = 5
 MAX_STEP = 4.0
+# Largest coordinate of a spectral start of the layout, as UMAP has it, and the noise
+# on it, without which rows of one small component would never part.
+SPECTRAL_EXTENT = 10.0
+SPECTRAL_NOISE = 0.01
+# Principal components are those of as many rows as have this many elements.
+N_COMPONENTS = 50
+COMPONENT_ELEMENTS = 20_000_000
+
+
+def principal_components(data, rows, random_state):
+    """Project rows on their leading principal components.
+
+    Parameters
+    ----------
+    data : Rows
+        Rows, read batch by batch.
+    rows : ndarray of shape (n_rows,)
+        Which of them.
+    random_state : numpy.random.RandomState
+        Chooses the rows whose components are taken, where there are too many.
+
+    Returns
+    -------
+    components : ndarray of shape (n_rows, n_components), float64
+        At most 50 columns, ordered by their variance.
+    """
+    n_fitted = max(2 * N_COMPONENTS, COMPONENT_ELEMENTS // data.n_features)
+    fitted = rows
+    if len(rows) > n_fitted:
+        fitted = random_state.choice(rows, n_fitted, replace=False)
+    pca = PCA(
+        min(N_COMPONENTS, len(fitted), data.n_features),
+        random_state=random_state.randint(np.iinfo(np.int32).max),
+    ).fit(_gathered(data, fitted))
+    n_blocks = -(-len(rows) // n_fitted)
+    blocks = np.array_split(rows, n_blocks)
+    return np.concatenate([pca.transform(_gathered(data, block)) for block in blocks])
+
+
+def _gathered(data, rows):
+    return data[torch.from_numpy(rows).to(data.device)].cpu().numpy().astype(np.float64)
 
 
 def fuzzy_graph(X, n_neighbors):
@@ -62,6 +107,39 @@ def _local_scale(excess, total, n_halvings=40):
         scale = np.where(np.isinf(high), 2 * low, (low + high) / 2)
     # Rows among duplicates cannot reach the sum: their scale would be 0.
     return np.maximum(scale, 1e-3 * (excess.mean() or 1.0))
+
+
+def spectral_start(graph, n_dims, random_state):
+    """Coordinates of a slow random walk on a graph, for its layout to start from.
+
+    They part what hardly hangs together, whatever its shape: the leading eigenvectors
+    of the transition matrix, after the constant one.
+
+    Parameters
+    ----------
+    graph : scipy.sparse.csr_array of shape (n_samples, n_samples)
+        Symmetric weights; every row has one that is above 0.
+    n_dims : int
+        Number of coordinates, below n_samples - 1.
+    random_state : numpy.random.RandomState
+        Source of the first vector and of a little noise.
+
+    Returns
+    -------
+    start : ndarray of shape (n_samples, n_dims)
+        Coordinates, of which the largest is about 10. Fewer columns if the eigenvalues
+        lie too close together to be told apart.
+    """
+    root = np.sqrt(graph.sum(axis=1))
+    walk = sparse.diags_array(1 / root) @ graph @ sparse.diags_array(1 / root)
+    first = random_state.uniform(size=len(root))
+    try:
+        _, vectors = eigsh(walk, n_dims + 1, which="LA", v0=first, tol=1e-4)
+    except ArpackNoConvergence as error:
+        vectors = error.eigenvectors
+    vectors = vectors[:, ::-1][:, 1:] / root[:, np.newaxis]
+    vectors *= SPECTRAL_EXTENT / np.abs(vectors).max(initial=1e-12)
+    return vectors + random_state.normal(scale=SPECTRAL_NOISE, size=vectors.shape)
 
 
 def graph_layout(graph, start, seed, n_epochs=100, device="cpu"):
@@ -123,3 +201,78 @@ def _move(layout, heads, tails, step, generator):
     push = step * (push * gap).clamp(-MAX_STEP, MAX_STEP).sum(1)
     layout.index_add_(0, heads, pull + push)
     layout.index_add_(0, tails, -pull)
+
+
+def codelength(graph, labels):
+    r"""Map equation: how short a walk on a graph can be told by its clusters.
+
+    .. math::
+        L = h(q) - 2 \sum_k h(q_k) + \sum_k h(q_k + p_k) - \sum_i h(p_i), \quad
+        h(t) = t \log t
+
+    with the share :math:`p_i` of row i in all weights, :math:`p_k` of a cluster,
+    :math:`q_k` of the edges that leave it, and their sum q: Eq. 4 of Rosvall, Axelsson
+    and Bergstrom, "The map equation", Eur. Phys. J. Spec. Top. 178, 2009.
+
+    Parameters
+    ----------
+    graph : scipy.sparse.csr_array of shape (n_samples, n_samples)
+        Symmetric weights.
+    labels : ndarray of shape (n_samples,)
+        Clusters, from 0.
+
+    Returns
+    -------
+    codelength : float
+        In nats per step; lower is better.
+    """
+    between, share = _flows(graph, labels)
+    leaving = between.sum(axis=1) - between.diagonal()
+    degree = graph.sum(axis=1) / graph.sum()
+    return float(
+        _plogp(leaving.sum())
+        - 2 * _plogp(leaving).sum()
+        + _plogp(leaving + share).sum()
+        - _plogp(degree).sum()
+    )
+
+
+def modularity(graph, labels):
+    r"""Share of weights within clusters, above that of a random graph.
+
+    .. math:: Q = \sum_k (w_{kk} - p_k^2)
+
+    with the share :math:`w_{kk}` of weights between rows of cluster k and :math:`p_k`
+    of all weights of its rows: Eq. 5 of Newman and Girvan, "Finding and evaluating
+    community structure in networks", Phys. Rev. E 69, 2004.
+
+    Parameters
+    ----------
+    graph : scipy.sparse.csr_array of shape (n_samples, n_samples)
+        Symmetric weights.
+    labels : ndarray of shape (n_samples,)
+        Clusters, from 0.
+
+    Returns
+    -------
+    modularity : float
+        At most 1; higher is better.
+    """
+    between, share = _flows(graph, labels)
+    return float(between.diagonal().sum() - (share**2).sum())
+
+
+def _flows(graph, labels):
+    """Shares of the weights between clusters, and of each cluster."""
+    members = sparse.csr_array(
+        (np.ones(len(labels)), (np.arange(len(labels)), labels)),
+        shape=(len(labels), labels.max() + 1),
+    )
+    between = (members.T @ graph @ members).toarray()
+    between /= between.sum()
+    return between, between.sum(axis=1)
+
+
+def _plogp(share):
+    # Rounding may leave a share a little below 0.
+    return xlogy(np.maximum(share, 0), np.maximum(share, 1e-300))

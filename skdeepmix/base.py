@@ -533,7 +533,7 @@ class BaseDeepMixture(
                 f"The latent codes of {type(self).__name__} are not finite after the "
                 "autoencoder pre-training. Use a smaller 'learning_rate'."
             )
-        resp = start_responsibilities(start, codes, self.n_clusters, random_state)
+        resp = start_responsibilities(start, codes, self.n_clusters, random_state, data)
         data.targets = torch.from_numpy(resp).to(data.device)
         with torch.no_grad():
             module.initialize(data)

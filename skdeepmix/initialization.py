@@ -6,11 +6,19 @@ from sklearn.base import clone
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array
 
-from skdeepmix._neighbor_graph import fuzzy_graph, graph_layout
+from skdeepmix._neighbor_graph import (
+    codelength,
+    fuzzy_graph,
+    graph_layout,
+    principal_components,
+    spectral_start,
+)
 
 # A mixture of more rows than this is fitted on a random subset.
 MIXTURE_ROWS = 20_000
 N_SEEDINGS = 10
+# Of the mixtures on each layout of a neighbour graph, the graph chooses.
+N_LAYOUT_SEEDINGS = 5
 # Fewer rows for every dimension of every component, and full covariances collapse on
 # a few rows each, with a likelihood that no criterion resists.
 ROWS_PER_DIMENSION = 5
@@ -43,7 +51,7 @@ def guidance_weight(progress):
     return GUIDANCE_WEIGHT * min(max(left, 0.0), 1.0)
 
 
-def mixture_start(codes, n_clusters, random_state):
+def mixture_start(codes, n_clusters, random_state, data=None):
     """Fit a Gaussian mixture, seeded by k-means++, to latent codes.
 
     Spherical and full covariances are tried, and the Bayesian information criterion
@@ -57,6 +65,8 @@ def mixture_start(codes, n_clusters, random_state):
         Number of components.
     random_state : numpy.random.RandomState
         Source of the seedings, of which the likeliest of 10 is kept.
+    data : Rows or None, default=None
+        Not used.
 
     Returns
     -------
@@ -65,33 +75,44 @@ def mixture_start(codes, n_clusters, random_state):
     """
     if n_clusters == 1:
         return np.ones((len(codes), 1))
-    codes = codes.astype(np.float64) - codes.mean(axis=0)
-    codes /= codes.std() or 1.0
-    subset = codes
-    if len(codes) > MIXTURE_ROWS:
-        subset = codes[random_state.permutation(len(codes))[:MIXTURE_ROWS]]
-    enough = len(subset) > ROWS_PER_DIMENSION * n_clusters * codes.shape[1]
-    covariance_types = ("spherical", "full") if enough else ("spherical",)
-    mixtures = [
-        GaussianMixture(
-            n_clusters,
-            covariance_type=covariance_type,
-            init_params="k-means++",
-            n_init=N_SEEDINGS,
-            max_iter=1000,
-            random_state=random_state.randint(np.iinfo(np.int32).max),
-        ).fit(subset)
-        for covariance_type in covariance_types
-    ]
+    codes, subset = _standardized(codes, random_state)
+    mixtures = list(_mixtures(subset, n_clusters, random_state, n_init=N_SEEDINGS))
     return min(mixtures, key=lambda mixture: mixture.bic(subset)).predict_proba(codes)
 
 
-def neighbors_start(codes, n_clusters, random_state):
-    """Fit a Gaussian mixture to a layout of the neighbour graph of latent codes.
+def _standardized(codes, random_state):
+    """Codes around 0 in units of their scale, and the subset that is fitted."""
+    codes = codes.astype(np.float64) - codes.mean(axis=0)
+    codes /= codes.std() or 1.0
+    if len(codes) <= MIXTURE_ROWS:
+        return codes, codes
+    return codes, codes[random_state.permutation(len(codes))[:MIXTURE_ROWS]]
 
-    Clusters are followed along the manifold instead of by their distance in the
-    codes [1]_: a fuzzy graph of 15 nearest neighbours is laid out in as many
-    dimensions as the codes have [2]_, which pulls clusters together and apart.
+
+def _mixtures(codes, n_clusters, random_state, **parameters):
+    """Fit mixtures with the kinds of covariances for which there are rows enough."""
+    enough = len(codes) > ROWS_PER_DIMENSION * n_clusters * codes.shape[1]
+    for covariance_type in ("spherical", "full") if enough else ("spherical",):
+        yield GaussianMixture(
+            n_clusters,
+            covariance_type=covariance_type,
+            init_params="k-means++",
+            max_iter=1000,
+            random_state=_seed(random_state),
+            **parameters,
+        ).fit(codes)
+
+
+def neighbors_start(codes, n_clusters, random_state, data=None):
+    """Cluster the neighbour graph of rows and latent codes.
+
+    Clusters are followed along the manifold instead of by their distance [1]_. The
+    graph is the mean of two fuzzy graphs of 15 nearest neighbours, of the codes and of
+    the principal components of the rows. It is laid out in as many dimensions as the
+    codes have [2]_, which pulls clusters together and apart, from three starts: its
+    spectrum, the codes and the components. Gaussian mixtures are fitted to each
+    layout, five seedings with spherical and five with full covariances, and the one
+    whose clusters give the graph the shortest description is kept [3]_.
 
     Parameters
     ----------
@@ -100,7 +121,9 @@ def neighbors_start(codes, n_clusters, random_state):
     n_clusters : int
         Number of components.
     random_state : numpy.random.RandomState
-        Source of the layout and of the seedings.
+        Source of the layouts and of the seedings.
+    data : Rows or None, default=None
+        The rows themselves; None leaves the graph to the codes.
 
     Returns
     -------
@@ -114,26 +137,64 @@ def neighbors_start(codes, n_clusters, random_state):
        2020.
     .. [2] McInnes, Healy, Melville, "UMAP: Uniform manifold approximation and
        projection for dimension reduction", arXiv:1802.03426, 2018.
+    .. [3] Rosvall, Axelsson, Bergstrom, "The map equation", Eur. Phys. J. Spec. Top.
+       178, 2009, Eq. 4.
     """
     n_neighbors = min(N_NEIGHBORS, len(codes) - 1)
-    if n_neighbors < 2:  # no graph to speak of
+    if n_neighbors < 2 or n_clusters == 1:  # no graph to speak of
         return mixture_start(codes, n_clusters, random_state)
     rows = np.arange(len(codes))
     if len(codes) > LAYOUT_ROWS:
         rows = random_state.permutation(len(codes))[:LAYOUT_ROWS]
-    codes = codes.astype(np.float64)
-    scale = codes.std(axis=0)
-    start = 3 * (codes[rows] - codes.mean(axis=0)) / np.where(scale == 0, 1, scale)
-    graph = fuzzy_graph(codes[rows], n_neighbors)
-    seed = random_state.randint(np.iinfo(np.int32).max)
-    layout = graph_layout(graph, start, seed)
+    views = [codes[rows].astype(np.float64)]
+    if data is not None:
+        views.append(principal_components(data, rows, random_state))
+    graph = sum(fuzzy_graph(view, n_neighbors) for view in views) / len(views)
     resp = np.zeros((len(codes), n_clusters))
-    resp[rows] = mixture_start(layout, n_clusters, random_state)
+    layouts = _layouts(graph, views, data, random_state)
+    resp[rows] = _described_best(graph, layouts, n_clusters, random_state)
     return resp
 
 
-#: Starts by the string values of `init`: from (codes, n_clusters, random_state) to
-#: responsibilities. "random" is the paper as printed: neither pre-training nor a start.
+def _layouts(graph, views, data, random_state):
+    """Lay a graph out from its spectrum and from each of its views."""
+    device = "cpu" if data is None else data.device
+    n_dims = min(views[0].shape[1], graph.shape[0] - 2)
+    starts = [_spread(view[:, :n_dims]) for view in views]
+    starts.append(spectral_start(graph, n_dims, random_state))
+    for start in starts:
+        yield graph_layout(graph, start, _seed(random_state), device=device)
+
+
+def _spread(view):
+    """Give all columns that vary the same scale, wide enough for a layout."""
+    scale = view.std(axis=0)
+    constant = scale <= 1e-6 * scale.max()
+    return 3 * (view - view.mean(axis=0)) / np.where(constant, scale.max() or 1, scale)
+
+
+def _described_best(graph, layouts, n_clusters, random_state):
+    """Keep the mixture whose clusters describe the graph in the fewest nats."""
+    shortest, best = np.inf, None
+    for layout in layouts:
+        points, subset = _standardized(layout, random_state)
+        for _ in range(N_LAYOUT_SEEDINGS):
+            # Layouts can be so tight that covariances become singular.
+            for mixture in _mixtures(subset, n_clusters, random_state, reg_covar=1e-4):
+                resp = mixture.predict_proba(points)
+                length = codelength(graph, resp.argmax(axis=1))
+                if length < shortest:
+                    shortest, best = length, resp
+    return best
+
+
+def _seed(random_state):
+    return random_state.randint(np.iinfo(np.int32).max)
+
+
+#: Starts by the string values of `init`: from (codes, n_clusters, random_state, data)
+#: to responsibilities. "random" is the paper as printed: neither pre-training nor a
+#: start.
 STARTS = {
     "neighbors": neighbors_start,
     "k-means++": mixture_start,
@@ -184,21 +245,23 @@ def resolve_start(init, n_samples, n_clusters):
     return convert(start, n_clusters)
 
 
-def start_responsibilities(init, codes, n_clusters, random_state):
+def start_responsibilities(init, codes, n_clusters, random_state, data=None):
     """Cluster latent codes into responsibilities.
 
     Parameters
     ----------
-    init : {"k-means++"}, estimator or array-like
-        See `mixture_start`; or a clusterer or a pipeline that ends in one, which is
-        cloned; or labels of shape (n_samples,), negative where unknown; or
-        responsibilities of shape (n_samples, n_clusters).
+    init : {"neighbors", "k-means++"}, estimator or array-like
+        See `neighbors_start` and `mixture_start`; or a clusterer or a pipeline that
+        ends in one, which is cloned; or labels of shape (n_samples,), negative where
+        unknown; or responsibilities of shape (n_samples, n_clusters).
     codes : ndarray of shape (n_samples, n_latent)
         What a clusterer is fitted on.
     n_clusters : int
         Number of clusters.
     random_state : numpy.random.RandomState
         Seeds every `random_state` of the clusterer that is None.
+    data : Rows or None, default=None
+        The rows that the codes belong to, for starts that look at both.
 
     Returns
     -------
@@ -224,7 +287,7 @@ def start_responsibilities(init, codes, n_clusters, random_state):
         if hasattr(start, "fit_predict"):
             return _one_hot(_fit_labels(start, codes, random_state), n_clusters)
         if callable(start):
-            start = start(codes, n_clusters, random_state)
+            start = start(codes, n_clusters, random_state, data)
     return start.astype(np.float32)
 
 
@@ -233,7 +296,7 @@ def _fit_labels(clusterer, codes, random_state):
     parameters = clusterer.get_params()
     for name in sorted(parameters):
         if name.split("__")[-1] == "random_state" and parameters[name] is None:
-            clusterer.set_params(**{name: random_state.randint(np.iinfo("i4").max)})
+            clusterer.set_params(**{name: _seed(random_state)})
     return clusterer.fit_predict(codes)
 
 
