@@ -32,6 +32,7 @@ class GaussianMixtureVAEModule(MixtureModule):
         decoder,
         likelihood,
         n_monte_carlo,
+        beta,
         min_information,
         learn_weights,
         n_importance,
@@ -43,6 +44,7 @@ class GaussianMixtureVAEModule(MixtureModule):
         self.n_latent = n_latent
         self.n_latent_prior = n_latent_prior
         self.n_monte_carlo = n_monte_carlo
+        self.beta = beta
         self.min_information = min_information
         n_noise = n_latent + n_latent_prior
         self.encoder = encoder.build_encoder(n_features, 2 * n_noise, generator)
@@ -108,7 +110,10 @@ class GaussianMixtureVAEModule(MixtureModule):
         return self.log_weights + gaussian_log_prob(z.unsqueeze(-2), means, log_vars)
 
     def losses(self, x):
-        """Yield the four terms of Eq. 4 of the paper, each as a cost in nats."""
+        """Yield the four terms of Eq. 4 of the paper, each as a cost in nats.
+
+        One of them is weighted by `beta`.
+        """
         mean, log_var, w_mean, w_log_var = self.posterior(x)
         shape = (self.n_monte_carlo, len(x))
         z = mean + (0.5 * log_var).exp() * self.noise(*shape, self.n_latent)
@@ -121,7 +126,8 @@ class GaussianMixtureVAEModule(MixtureModule):
         yield (
             {
                 "reconstruction": -self.likelihood.log_prob(x, out).mean(),
-                "conditional_prior": (log_resp.exp() * kl).sum(-1).mean(),  # Eq. 5
+                # Eq. 5, with the weight of a beta-VAE.
+                "conditional_prior": self.beta * (log_resp.exp() * kl).sum(-1).mean(),
                 "w_prior": gaussian_kl(w_mean, w_log_var).mean(),
                 "z_prior": z_prior.clamp(min=self.min_information),  # Eq. 7
             },
@@ -247,7 +253,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
         encoder.
     init : str, array-like or clusterer, default="neighbors"
         Where clusters come from. ``"neighbors"`` is a Gaussian mixture on a layout of
-        the neighbour graph of latent codes; ``"k-means++"`` is, as in
+        the neighbour graph of rows and latent codes; ``"k-means++"`` is, as in
         :class:`~sklearn.mixture.GaussianMixture`, a mixture seeded by k-means++ on the
         codes themselves. They and any scikit-learn clusterer or pipeline are fitted on
         the codes of a short autoencoder pre-training. An array holds labels of shape
@@ -263,7 +269,8 @@ class GaussianMixtureVAE(BaseDeepMixture):
     batch_size : int or "auto", default="auto"
         Number of rows per step; ``"auto"`` is n_samples / 14, from 100 to 256.
     learning_rate : float, default=0.001
-        Step size of Adam.
+        Step size of Adam, which falls linearly to zero over the last 60 % of the
+        epochs.
     tol : float, default=1e-4
         Smallest decrease of the loss that counts, relative to its size.
     n_iter_no_change : int, default=10
@@ -274,6 +281,10 @@ class GaussianMixtureVAE(BaseDeepMixture):
         takes X in [0, 1], unscaled.
     n_monte_carlo : int, default=1
         Number M of samples of (z, w) per row and step (Eq. 5 of [1]_).
+    beta : float, default=3.0
+        Weight of the conditional-prior term, as in a beta-VAE [2]_: the larger, the
+        closer rows stay to their clusters and the less of a row goes into z. 1 is the
+        paper. Does not enter `score_samples`.
     min_information : float, default=0.0
         Information constraint: the z-prior term counts only where it exceeds this many
         nats (Eq. 7 of [1]_); it should be below log K. Keeps clusters apart with
@@ -301,8 +312,8 @@ class GaussianMixtureVAE(BaseDeepMixture):
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
         Decoded means of the clusters at w = 0, in data units.
     loss_curve_ : list of float
-        Loss of every epoch, without guidance: the four terms of Eq. 4 of [1]_, in nats
-        per row, in model units.
+        Loss of every epoch, without guidance: the four terms of Eq. 4 of [1]_, one of
+        them times `beta`, in nats per row, in model units.
     n_iter_ : int
         Number of epochs.
     n_iter_guided_ : int
@@ -330,6 +341,9 @@ class GaussianMixtureVAE(BaseDeepMixture):
     .. [1] Dilokthanakul, Mediano, Garnelo, Lee, Salimbeni, Arulkumaran, Shanahan,
        "Deep unsupervised clustering with Gaussian mixture variational autoencoders",
        arXiv:1611.02648, 2016.
+    .. [2] Higgins, Matthey, Pal, Burgess, Glorot, Botvinick, Mohamed, Lerchner,
+       "beta-VAE: Learning basic visual concepts with a constrained variational
+       framework", ICLR 2017, Eq. 4.
 
     Examples
     --------
@@ -351,6 +365,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
         **BaseDeepMixture._parameter_constraints,
         "n_latent_prior": [Interval(Integral, 1, None, closed="left"), None],
         "n_monte_carlo": [Interval(Integral, 1, None, closed="left")],
+        "beta": [Interval(Real, 0, None, closed="left")],
         "min_information": [Interval(Real, 0, None, closed="left")],
         "learn_weights": ["boolean"],
         "n_importance": [Interval(Integral, 1, None, closed="left")],
@@ -373,6 +388,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
         n_iter_no_change=10,
         likelihood="gaussian",
         n_monte_carlo=1,
+        beta=3.0,
         min_information=0.0,
         learn_weights=False,
         n_importance=10,
@@ -395,6 +411,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
         self.n_iter_no_change = n_iter_no_change
         self.likelihood = likelihood
         self.n_monte_carlo = n_monte_carlo
+        self.beta = beta
         self.min_information = min_information
         self.learn_weights = learn_weights
         self.n_importance = n_importance
@@ -414,6 +431,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
         return {
             "n_latent_prior": self.n_latent_prior or self.n_latent,
             "n_monte_carlo": self.n_monte_carlo,
+            "beta": self.beta,
             "min_information": self.min_information,
             "learn_weights": self.learn_weights,
             "n_importance": self.n_importance,

@@ -203,16 +203,17 @@ def _move(layout, heads, tails, step, generator):
     layout.index_add_(0, tails, -pull)
 
 
-def codelength(graph, labels):
-    r"""Map equation: how short a walk on a graph can be told by its clusters.
+def compression(graph, labels):
+    r"""Nats per step that clusters save in the description of a walk on a graph.
+
+    The map equation of Rosvall, Axelsson and Bergstrom, "The map equation", Eur. Phys.
+    J. Spec. Top. 178, 2009, Eq. 4, below what it is without clusters:
 
     .. math::
-        L = h(q) - 2 \sum_k h(q_k) + \sum_k h(q_k + p_k) - \sum_i h(p_i), \quad
-        h(t) = t \log t
+        C = -h(q) + 2 \sum_k h(q_k) - \sum_k h(q_k + p_k), \quad h(t) = t \log t
 
-    with the share :math:`p_i` of row i in all weights, :math:`p_k` of a cluster,
-    :math:`q_k` of the edges that leave it, and their sum q: Eq. 4 of Rosvall, Axelsson
-    and Bergstrom, "The map equation", Eur. Phys. J. Spec. Top. 178, 2009.
+    with the share :math:`p_k` of a cluster in all weights, :math:`q_k` of the edges
+    that leave it, and their sum q.
 
     Parameters
     ----------
@@ -223,17 +224,18 @@ def codelength(graph, labels):
 
     Returns
     -------
-    codelength : float
-        In nats per step; lower is better.
+    compression : float
+        In nats per step, at most log(n_clusters); higher is better, 0 without
+        clusters.
     """
     between, share = _flows(graph, labels)
-    leaving = between.sum(axis=1) - between.diagonal()
-    degree = graph.sum(axis=1) / graph.sum()
+    # Rounding may leave the difference a little below 0.
+    leaving = np.maximum(share - between.diagonal(), 0)
+    whole = leaving.sum()
     return float(
-        _plogp(leaving.sum())
-        - 2 * _plogp(leaving).sum()
-        + _plogp(leaving + share).sum()
-        - _plogp(degree).sum()
+        2 * xlogy(leaving, leaving).sum()
+        - xlogy(whole, whole)
+        - xlogy(leaving + share, leaving + share).sum()
     )
 
 
@@ -271,8 +273,3 @@ def _flows(graph, labels):
     between = (members.T @ graph @ members).toarray()
     between /= between.sum()
     return between, between.sum(axis=1)
-
-
-def _plogp(share):
-    # Rounding may leave a share a little below 0.
-    return xlogy(np.maximum(share, 0), np.maximum(share, 1e-300))

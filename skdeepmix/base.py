@@ -544,6 +544,10 @@ class BaseDeepMixture(
         optimizers = module.optimizers(self.learning_rate)
         best = BestState(module, self.tol, self.n_iter_no_change)
         settled = max(module.schedule_end, GUIDANCE_ENDS if guided else 0.0)
+        schedules = [
+            torch.optim.lr_scheduler.LambdaLR(optimizer, self._step_size(module))
+            for optimizer in optimizers.values()
+        ]
         module.train()
         try:
             with progress_bar(type(self).__name__, self.max_iter, self.verbose) as show:
@@ -554,6 +558,8 @@ class BaseDeepMixture(
                     moves = module.epoch(data, progress)
                     terms = take_moves(moves, optimizers, self.precision)
                     self._check_finite(terms, f"epoch {epoch + 1}")
+                    for schedule in schedules:
+                        schedule.step()
                     show(terms)
                     restart.n_iter_guided += "guidance" in terms
                     terms.pop("guidance", None)
@@ -571,6 +577,16 @@ class BaseDeepMixture(
         finally:
             best.restore()
             module.eval()
+
+    def _step_size(self, module):
+        """Relative step size of an epoch: constant, then falling linearly to zero."""
+        falls = max(module.schedule_end, GUIDANCE_ENDS)
+
+        def step_size(epoch):
+            progress = min(epoch / self.max_iter, 1.0)
+            return 1.0 if progress <= falls else (1 - progress) / (1 - falls)
+
+        return step_size
 
     def _check_finite(self, terms, when):
         for name, value in terms.items():

@@ -7,7 +7,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array
 
 from skdeepmix._neighbor_graph import (
-    codelength,
+    compression,
     fuzzy_graph,
     graph_layout,
     principal_components,
@@ -19,6 +19,9 @@ MIXTURE_ROWS = 20_000
 N_SEEDINGS = 10
 # Of the mixtures on each layout of a neighbour graph, the graph chooses.
 N_LAYOUT_SEEDINGS = 5
+# Coordinates of the layout that starts from the spectrum of the graph: of those that
+# come after the first few, most part small groups and not clusters.
+SPECTRAL_DIMS = 5
 # Fewer rows for every dimension of every component, and full covariances collapse on
 # a few rows each, with a likelihood that no criterion resists.
 ROWS_PER_DIMENSION = 5
@@ -108,11 +111,11 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
 
     Clusters are followed along the manifold instead of by their distance [1]_. The
     graph is the mean of two fuzzy graphs of 15 nearest neighbours, of the codes and of
-    the principal components of the rows. It is laid out in as many dimensions as the
-    codes have [2]_, which pulls clusters together and apart, from three starts: its
-    spectrum, the codes and the components. Gaussian mixtures are fitted to each
-    layout, five seedings with spherical and five with full covariances, and the one
-    whose clusters give the graph the shortest description is kept [3]_.
+    the principal components of the rows. It is laid out [2]_, which pulls clusters
+    together and apart, from three starts: the codes, as many principal components, and
+    five coordinates of its spectrum. Gaussian mixtures are fitted to each layout, five
+    seedings with spherical and five with full covariances, and the one whose clusters
+    compress the description of the graph most is kept [3]_.
 
     Parameters
     ----------
@@ -152,15 +155,15 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
     graph = sum(fuzzy_graph(view, n_neighbors) for view in views) / len(views)
     resp = np.zeros((len(codes), n_clusters))
     layouts = _layouts(graph, views, data, random_state)
-    resp[rows] = _described_best(graph, layouts, n_clusters, random_state)
+    resp[rows] = _most_compressing(graph, layouts, n_clusters, random_state)
     return resp
 
 
 def _layouts(graph, views, data, random_state):
-    """Lay a graph out from its spectrum and from each of its views."""
+    """Lay a graph out from each of its views and from its spectrum."""
     device = "cpu" if data is None else data.device
-    n_dims = min(views[0].shape[1], graph.shape[0] - 2)
-    starts = [_spread(view[:, :n_dims]) for view in views]
+    starts = [_spread(view[:, : views[0].shape[1]]) for view in views]
+    n_dims = min(SPECTRAL_DIMS, graph.shape[0] - 2)
     starts.append(spectral_start(graph, n_dims, random_state))
     for start in starts:
         yield graph_layout(graph, start, _seed(random_state), device=device)
@@ -173,18 +176,19 @@ def _spread(view):
     return 3 * (view - view.mean(axis=0)) / np.where(constant, scale.max() or 1, scale)
 
 
-def _described_best(graph, layouts, n_clusters, random_state):
-    """Keep the mixture whose clusters describe the graph in the fewest nats."""
-    shortest, best = np.inf, None
+def _most_compressing(graph, layouts, n_clusters, random_state):
+    """Keep the mixture with most clusters in use that say most about the edges."""
+    most, best = (0, 0.0), None
     for layout in layouts:
         points, subset = _standardized(layout, random_state)
         for _ in range(N_LAYOUT_SEEDINGS):
             # Layouts can be so tight that covariances become singular.
             for mixture in _mixtures(subset, n_clusters, random_state, reg_covar=1e-4):
                 resp = mixture.predict_proba(points)
-                length = codelength(graph, resp.argmax(axis=1))
-                if length < shortest:
-                    shortest, best = length, resp
+                labels = resp.argmax(axis=1)
+                score = (len(np.unique(labels)), compression(graph, labels))
+                if score > most:
+                    most, best = score, resp
     return best
 
 

@@ -38,6 +38,7 @@ def make_module(n_features=3, n_clusters=3, *, seed=0, spec=None, **parameters):
         "n_latent_prior": 2,
         "likelihood": "gaussian",
         "n_monte_carlo": 1,
+        "beta": 1.0,
         "min_information": 0.0,
         "learn_weights": True,
         "n_importance": 1,
@@ -830,6 +831,7 @@ def test_uint8_images_give_the_fit_of_floats(encoder):
     assert adjusted_rand_score(np.repeat([0, 1], 40), models[0].labels_) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 @pytest.mark.parametrize("encoder", [MLP((8,)), ConvNet((1, 2, 2), channels=(2,))])
 def test_batch_normalization_takes_a_last_batch_of_one_row(blobs, encoder):
     X, _ = blobs

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from skdeepmix import GaussianMixtureVAE
@@ -192,7 +193,7 @@ def test_bfloat16_fit_is_close_to_float32():
         labels.append(model.labels_)
     assert curves[0] != curves[1]
     np.testing.assert_allclose(*curves, rtol=0.05)
-    assert np.mean(labels[0] == labels[1]) >= 0.95
+    assert adjusted_rand_score(*labels) >= 0.8
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ ARCS = {
     "n_latent": 2,
     "encoder": MLP((120, 120)),
     "init": "random",
+    "beta": 1.0,
     "max_iter": 150,
     "batch_size": 200,
     "n_iter_no_change": 150,

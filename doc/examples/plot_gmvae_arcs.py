@@ -71,6 +71,7 @@ constrained = GaussianMixtureVAE(
     n_latent_prior=2,
     encoder=MLP((120, 120)),
     init="random",
+    beta=1.0,
     max_iter=100,
     batch_size=200,
     n_iter_no_change=100,

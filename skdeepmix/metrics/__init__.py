@@ -1,8 +1,14 @@
-"""How well clusters match known classes, and how sure a posterior is of them."""
+"""How well clusters match known classes, and how good they look without any."""
 
+from skdeepmix.metrics._neighbors import compression_score, modularity_score
 from skdeepmix.metrics._posterior import (
     posterior_entropy,
     posterior_mutual_information,
+)
+from skdeepmix.metrics._scorers import (
+    compression_scorer,
+    modularity_scorer,
+    mutual_information_scorer,
 )
 from skdeepmix.metrics._supervised import (
     clustering_accuracy,
@@ -12,7 +18,12 @@ from skdeepmix.metrics._supervised import (
 
 __all__ = [
     "clustering_accuracy",
+    "compression_score",
+    "compression_scorer",
     "makhzani_accuracy",
+    "modularity_score",
+    "modularity_scorer",
+    "mutual_information_scorer",
     "posterior_entropy",
     "posterior_mutual_information",
     "purity_score",

@@ -1,0 +1,516 @@
+"""Starts of deep mixtures: defaults on any table, kept starts, restarts, and K.
+
+    python benchmarks/starts.py --data-home DIR [--rows defaults,kept,...] [--sets ...]
+
+appends to ``benchmarks/results/starts_<row>.jsonl`` and skips what is there;
+``python benchmarks/tables.py`` makes the tables of the documentation. Rows that
+compare with umap-learn leave it out where it is not installed.
+"""
+
+import sys
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.decomposition import PCA
+from sklearn.manifold import trustworthiness
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _runs import Runs, _choices, fit_and_record, parser, scores, set_threads
+
+import skdeepmix.initialization
+from skdeepmix import GaussianMixtureVAE, datasets
+from skdeepmix._neighbor_graph import fuzzy_graph, graph_layout, spectral_start
+from skdeepmix.metrics import (
+    clustering_accuracy,
+    compression_score,
+    modularity_score,
+    posterior_entropy,
+)
+
+SEEDS = (0, 1, 2, 3, 4)
+# Half of the epochs for studies that compare fits with each other.
+STUDY_EPOCHS = 40
+# Rows whose labels are kept on file, to compare restarts with each other.
+N_LABELS = 1000
+# bfloat16 pays where networks are large; it changes the speed, not the method.
+BFLOAT16_ROWS = 5000
+SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def standardized(load):
+    """Loader of a data set whose features have units of their own.
+
+    Parameters
+    ----------
+    load : callable
+        One of scikit-learn's.
+
+    Returns
+    -------
+    load : callable
+        From `data_home`, not needed, to X with standardised columns, and y.
+    """
+
+    def load_standardized(data_home):
+        X, y = load(return_X_y=True)
+        return StandardScaler().fit_transform(X), y
+
+    return load_standardized
+
+
+def fetched(name, **parameters):
+    """Loader of a data set whose features share a unit, which stay as they are.
+
+    Parameters
+    ----------
+    name : str
+        Of the function in :mod:`skdeepmix.datasets`.
+    **parameters : object
+        Passed to it.
+
+    Returns
+    -------
+    load : callable
+        From `data_home` to X, float32 unless sparse, and y.
+    """
+
+    def load(data_home):
+        fetch = getattr(datasets, f"fetch_{name}")
+        X, y = fetch(data_home=data_home, return_X_y=True, **parameters)
+        return X.astype(np.float32), y
+
+    return load
+
+
+DATA = {
+    "iris": standardized(load_iris),
+    "wine": standardized(load_wine),
+    "cancer": standardized(load_breast_cancer),
+    "digits": lambda data_home: load_digits(return_X_y=True),
+    "optdigits": fetched("optdigits"),
+    "pendigits": fetched("pendigits"),
+    "usps": fetched("usps"),
+    "coil20": fetched("coil20"),
+    "isolet": fetched("isolet"),
+    "r8": fetched("reuters_r8"),
+    "yaleb": fetched("yaleb"),
+    "mnist10k": fetched("mnist", subset="test"),
+}
+RESTART_DATA = ("digits", "isolet", "coil20", "usps", "r8", "pendigits", "mnist10k")
+KEPT_DATA = ("digits", "isolet", "coil20", "usps")
+NUMBER_DATA = {
+    "wine": range(2, 9),
+    "digits": range(4, 21, 2),
+    "coil20": range(8, 33, 4),
+}
+LAYOUT_DATA = ("digits", "coil20", "usps", "pendigits", "mnist10k")
+
+
+def model(X, n_clusters, seed, **parameters):
+    """The model with its default parameters.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows, of which only the number matters here.
+    n_clusters, seed : int
+        Number of clusters and `random_state`.
+    **parameters : object
+        What is not default.
+
+    Returns
+    -------
+    model : GaussianMixtureVAE
+        Not fitted.
+    """
+    precision = "bfloat16" if X.shape[0] >= BFLOAT16_ROWS else "float32"
+    return GaussianMixtureVAE(
+        n_clusters, precision=precision, random_state=seed, **parameters
+    )
+
+
+# Defaults for any table
+
+
+class StopAfterFirstEpoch:
+    """Callback that leaves of a fit little more than its start."""
+
+    def setup(self, estimator, context):
+        """Do nothing."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Do nothing."""
+
+    def on_fit_task_end(self, estimator, context):
+        """Stop the fit at the end of an epoch."""
+        return context.task_name == "epoch"
+
+    def teardown(self, estimator, context):
+        """Do nothing."""
+
+
+class AutoencoderClusters:
+    """A clusterer on the codes of the autoencoder that the model pre-trains.
+
+    Parameters
+    ----------
+    model : GaussianMixtureVAE
+        With the clusterer as `init`.
+    """
+
+    def __init__(self, model):
+        self.model = model
+
+    def fit(self, X):
+        """Pre-train and cluster.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        self : object
+            With `labels_`.
+        """
+        self.model.set_callbacks(StopAfterFirstEpoch()).fit(X)
+        self.labels_ = self.model.start_labels_
+        return self
+
+    def get_params(self, deep=True):
+        """Parameters of the model."""
+        return self.model.get_params(deep)
+
+    def __repr__(self):
+        return f"AutoencoderClusters({self.model!r})"
+
+
+def competitors(X, n_clusters, seed):
+    """What a user would try first.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    n_clusters, seed : int
+        Number of clusters and `random_state`.
+
+    Yields
+    ------
+    name : str
+        Name of the setting.
+    estimator : estimator
+        Not fitted. Mixtures of more than 50 features are fitted on 50 principal
+        components.
+    """
+    yield "default", model(X, n_clusters, seed)
+    yield "KMeans", KMeans(n_clusters, n_init=10, random_state=seed)
+    mixtures = {
+        "GaussianMixture, full": GaussianMixture(n_clusters, random_state=seed),
+        "GaussianMixture, diag": GaussianMixture(
+            n_clusters, covariance_type="diag", random_state=seed
+        ),
+        "BayesianGaussianMixture": BayesianGaussianMixture(
+            n_components=n_clusters, max_iter=1000, random_state=seed
+        ),
+    }
+    for name, mixture in mixtures.items():
+        if X.shape[1] > 50:
+            mixture = make_pipeline(PCA(50, random_state=seed), mixture)
+        yield name, mixture
+    yield (
+        "SpectralClustering",
+        SpectralClustering(n_clusters, affinity="nearest_neighbors", random_state=seed),
+    )
+    start = KMeans(n_clusters, n_init=10)
+    yield "AE + KMeans", AutoencoderClusters(model(X, n_clusters, seed, init=start))
+
+
+def run_defaults(runs, load, name, seeds, every=8):
+    """Fit the default model and what users compare it with, on one data set."""
+    X, y = load()
+    n_clusters = len(np.unique(y))
+    for seed in seeds or SEEDS:
+        for setting, estimator in competitors(X, n_clusters, seed):
+            if not runs.done(name, setting, seed):
+                fit_and_record(
+                    runs,
+                    estimator,
+                    X,
+                    y,
+                    data=name,
+                    setting=setting,
+                    seed=seed,
+                    every=every,
+                )
+
+
+# A start that is kept
+
+
+def starts(n_clusters):
+    """Clusterers to start from, and how the fit treats the start.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of clusters.
+
+    Returns
+    -------
+    starts : dict of str to clusterer
+        With umap-learn where it is installed.
+    """
+    result = {
+        "k-means": KMeans(n_clusters, n_init=10),
+        "GaussianMixture": GaussianMixture(
+            n_clusters, n_init=5, init_params="k-means++"
+        ),
+        "spectral": SpectralClustering(n_clusters, affinity="nearest_neighbors"),
+    }
+    try:
+        from umap import UMAP
+    except ImportError:
+        return result
+    layout = UMAP(n_components=10, n_neighbors=20, min_dist=0.0)
+    mixture = GaussianMixture(n_clusters, n_init=5)
+    return result | {"UMAP + GaussianMixture": make_pipeline(layout, mixture)}
+
+
+@contextmanager
+def guidance(weight):
+    """Change the weight of the guidance towards the start."""
+    before = skdeepmix.initialization.GUIDANCE_WEIGHT
+    skdeepmix.initialization.GUIDANCE_WEIGHT = weight
+    try:
+        yield
+    finally:
+        skdeepmix.initialization.GUIDANCE_WEIGHT = before
+
+
+# Weight of the guidance and of the conditional prior.
+TREATMENTS = {
+    "not guided, beta 1": (0.0, 1.0),
+    "guided, beta 1": (50.0, 1.0),
+    "guided, beta 3 (default)": (50.0, 3.0),
+}
+
+
+def run_kept(runs, load, name, seeds):
+    """Fit from several starts, with and without what keeps them."""
+    X, y = load()
+    fitted, held_out = split(len(y))
+    X_val = X[held_out]
+    for seed in seeds or SEEDS[:3]:
+        for start, clusterer in starts(len(np.unique(y))).items():
+            for treatment, (weight, beta) in TREATMENTS.items():
+                setting = f"{start}, {treatment}"
+                if runs.done(name, setting, seed):
+                    continue
+                estimator = model(
+                    X,
+                    len(np.unique(y)),
+                    seed,
+                    init=clusterer,
+                    beta=beta,
+                    max_iter=STUDY_EPOCHS,
+                )
+                with guidance(weight):
+                    fit_and_record(
+                        runs,
+                        estimator,
+                        X[fitted],
+                        y[fitted],
+                        data=name,
+                        setting=setting,
+                        seed=seed,
+                        every=4,
+                        score_on={"score_val": X_val},
+                    )
+
+
+def split(n_samples):
+    """Nine of ten rows to fit, and the others.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    fitted, held_out : ndarray
+        Indices, the same for every seed.
+    """
+    order = np.random.RandomState(0).permutation(n_samples)
+    n_held_out = n_samples // 10
+    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+# Restarts and the number of clusters
+
+
+def run_restarts(runs, load, name, seeds):
+    """Fit ten times, with every criterion that needs no classes."""
+    X, y = load()
+    for seed in seeds or range(10):
+        record_criteria(runs, X, y, len(np.unique(y)), name, "default", seed)
+
+
+def run_number(runs, load, name, seeds):
+    """Fit with several numbers of clusters, with every criterion."""
+    X, y = load()
+    for n_clusters in NUMBER_DATA[name]:
+        for seed in seeds or SEEDS[:3]:
+            record_criteria(runs, X, y, n_clusters, name, f"K = {n_clusters}", seed)
+
+
+def record_criteria(runs, X, y, n_clusters, data, setting, seed):
+    """Fit one model to nine of ten rows and write a line of criteria.
+
+    Parameters
+    ----------
+    runs : Runs
+        Where to.
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    y : ndarray of shape (n_samples,)
+        Classes, with which the result is compared.
+    n_clusters : int
+        Number of clusters.
+    data, setting : str
+        What is fitted on what.
+    seed : int
+        The `random_state`.
+    """
+    if runs.done(data, setting, seed):
+        return
+    fitted, held_out = split(len(y))
+    estimator = model(X, n_clusters, seed, max_iter=STUDY_EPOCHS)
+    start = perf_counter()
+    estimator.fit(X[fitted])
+    seconds = perf_counter() - start
+    labels, proba = estimator.labels_, estimator.predict_proba(X[fitted])
+    codes = estimator.transform(X[fitted])
+    line = runs.record(
+        data,
+        setting,
+        seed,
+        seconds=seconds,
+        **scores(y[fitted], labels, proba),
+        acc_start=clustering_accuracy(y[fitted], estimator.start_labels_),
+        score=estimator.score(X[fitted]),
+        score_val=estimator.score(X[held_out]),
+        entropy=posterior_entropy(proba),
+        compression=compression_score(X[fitted], labels),
+        modularity=modularity_score(X[fitted], labels),
+        compression_codes=compression_score(codes, labels),
+        modularity_codes=modularity_score(codes, labels),
+        labels="".join(SYMBOLS[label] for label in labels[:N_LABELS]),
+        estimator=" ".join(repr(estimator).split()),
+    )
+    print(f"{data}, {setting}, seed {seed}: ACC {line['acc']:.3f}, {seconds:.1f} s")
+
+
+# Layouts beside umap-learn
+
+
+def run_layout(runs, load, name, seeds):
+    """Lay out the principal components by our code and by umap-learn."""
+    X, y = load()
+    Z = PCA(min(50, X.shape[1]), random_state=0).fit_transform(X).astype(np.float64)
+    for seed in seeds or SEEDS[:3]:
+        for setting, lay_out in layouts().items():
+            if runs.done(name, setting, seed):
+                continue
+            start = perf_counter()
+            layout = lay_out(Z, seed)
+            seconds = perf_counter() - start
+            mixture = GaussianMixture(
+                len(np.unique(y)), n_init=5, reg_covar=1e-4, random_state=seed
+            )
+            labels = mixture.fit_predict(layout / layout.std())
+            runs.record(
+                name,
+                setting,
+                seed,
+                seconds=seconds,
+                acc=clustering_accuracy(y, labels),
+                trust=trustworthiness(Z, layout, n_neighbors=15),
+            )
+
+
+def layouts():
+    """Functions from rows and a seed to a layout, by the name of their setting.
+
+    Returns
+    -------
+    layouts : dict of str to callable
+        With umap-learn where it is installed.
+    """
+    result = {"skdeepmix": _our_layout}
+    try:
+        from umap import UMAP
+    except ImportError:
+        return result
+    UMAP(n_neighbors=5).fit(np.random.RandomState(0).rand(50, 3))  # compile first
+    parameters = {"n_components": 5, "n_neighbors": 15, "min_dist": 0.0}
+    return result | {
+        "umap-learn": lambda Z, seed: UMAP(
+            **parameters, random_state=seed
+        ).fit_transform(Z)
+    }
+
+
+def _our_layout(Z, seed):
+    graph = fuzzy_graph(Z, 15)
+    start = spectral_start(graph, 5, np.random.RandomState(seed))
+    return graph_layout(graph, start, seed)
+
+
+ROWS = {
+    "defaults": (run_defaults, tuple(DATA)),
+    "kept": (run_kept, KEPT_DATA),
+    "restarts": (run_restarts, RESTART_DATA),
+    "number": (run_number, tuple(NUMBER_DATA)),
+    "layout": (run_layout, LAYOUT_DATA),
+}
+
+
+def main(argv=None):
+    """Run the rows that the command line names.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+    """
+    options = parser(__doc__.splitlines()[0], ROWS)
+    options.add_argument(
+        "--sets",
+        type=_choices(tuple(DATA)),
+        default=list(DATA),
+        help="comma-separated data sets; default: all of the row",
+    )
+    args = options.parse_args(argv)
+    set_threads(args.threads)
+    for row in args.rows:
+        runs = Runs(args.results / f"starts_{row}.jsonl")
+        run, names = ROWS[row]
+        for name in names:
+            if name in args.sets:
+                run(runs, partial(DATA[name], args.data_home), name, args.seeds)
+
+
+if __name__ == "__main__":
+    main()
