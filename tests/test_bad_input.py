@@ -376,7 +376,7 @@ def test_start_that_does_not_fit(init, error, message):
 
 def test_start_with_unknown_labels_guides_the_known_rows_alone():
     labels = np.where(np.arange(60) % 2, y, -1)
-    model = small(init=labels, max_iter=40, learning_rate=0.01).fit(X)
+    model = small(init=labels, max_iter=80, learning_rate=0.01).fit(X)
     np.testing.assert_array_equal(model.start_labels_, labels)
     known = labels >= 0
     assert np.mean(model.labels_[known] == y[known]) > 0.9

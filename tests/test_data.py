@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from skdeepmix import GaussianMixtureVAE, _data
+from skdeepmix import GaussianMixtureVAE, _data, _neighbor_graph
 from skdeepmix._data import Rows, Scaling
 from skdeepmix.networks import MLP
 
@@ -48,6 +48,7 @@ def memory_map(path, X):
 def small_blocks(monkeypatch):
     """Stream in blocks of 10,000 elements."""
     monkeypatch.setattr(_data, "BLOCK_ELEMENTS", 10_000)
+    monkeypatch.setattr(_neighbor_graph, "COMPONENT_ELEMENTS", 10_000)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

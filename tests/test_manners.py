@@ -226,7 +226,7 @@ class Recorder(Callback):
 @pytest.mark.parametrize("init", ["k-means++", "random"])
 def test_weights_of_the_best_free_epoch_are_kept(cls, init):
     recorder = Recorder()
-    model = small(cls, init=init, learning_rate=0.1, max_iter=30)
+    model = small(cls, init=init, learning_rate=0.3, max_iter=30)
     model.set_callbacks(recorder).fit(X)
     settled = max(
         model.module_.schedule_end, GUIDANCE_ENDS if init != "random" else 0.0
