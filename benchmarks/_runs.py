@@ -484,7 +484,17 @@ class Curve:
 
 
 def fit_and_record(
-    runs, estimator, X, y, *, data, setting, seed, every=None, score_on=None
+    runs,
+    estimator,
+    X,
+    y,
+    *,
+    data,
+    setting,
+    seed,
+    every=None,
+    score_on=None,
+    test=None,
 ):
     """Fit, score and write one line, unless it is on file.
 
@@ -507,6 +517,8 @@ def fit_and_record(
     score_on : dict of str to array-like, default=None
         Name in the line and rows of every log-likelihood to record. The first one
         whose name is not ``"score"`` is also part of the curve.
+    test : tuple of (X, y) or None, default=None
+        Rows that are not fitted, whose scores get names that end in ``_test``.
 
     Returns
     -------
@@ -536,6 +548,7 @@ def fit_and_record(
             seconds=seconds,
             device=device_name(estimator),
             **evaluate(estimator, X, y, curve, score_on),
+            **(test_scores(estimator, *test) if test else {}),
         )
         print(
             f"{data}, {setting}, seed {seed}: ACC {line['acc']:.3f}, "
@@ -586,6 +599,28 @@ def evaluate(estimator, X, y, curve, score_on):
         results["curve"] = curve.columns()
     results["estimator"] = " ".join(repr(estimator).split())
     return results
+
+
+def test_scores(estimator, X, y):
+    """Scores of rows that were not fitted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted, with `predict_proba`.
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    y : array-like of shape (n_samples,)
+        Classes.
+
+    Returns
+    -------
+    scores : dict of str to float
+        As `scores`, with ``_test`` after every name.
+    """
+    proba = estimator.predict_proba(X)
+    found = scores(y, proba.argmax(axis=1), proba)
+    return {f"{name}_test": score for name, score in found.items()}
 
 
 def record_baselines(runs, X, y, n_clusters, *, data, inputs, seed, score_on=None):
