@@ -17,6 +17,7 @@ from statistics import fmean, stdev
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import studies
 from _runs import RESULTS, ROOT, read_lines
 
 TABLES_DIR = ROOT / "doc" / "benchmarks" / "tables"
@@ -113,6 +114,60 @@ class Table:
     settings: tuple = ()
     references: tuple = ()
 
+    def select(self, lines):
+        """Lines that belong to the table."""
+        return [line for line in lines if line["data"] == self.data]
+
+    def rows(self, lines):
+        """Cells of the table, head first."""
+        by_setting = {setting: [] for setting in self.settings}
+        for line in lines:
+            by_setting.setdefault(line["setting"], []).append(line)
+        titles = [column.title for column in self.columns]
+        body = [
+            [setting, *(_cell(column, runs) for column in self.columns), str(len(runs))]
+            for setting, runs in by_setting.items()
+        ]
+        body += [
+            [
+                name,
+                *(cells.get(column.key, MISSING) for column in self.columns),
+                MISSING,
+            ]
+            for name, cells in self.references
+        ]
+        return [["Setting", *titles, "Seeds"], *body]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One table that summarises a file as a whole.
+
+    Attributes
+    ----------
+    name : str
+        Of the file that the page includes.
+    title : str
+        Of the table.
+    results : str
+        Name of the file of results.
+    summarize : callable
+        From lines to rows of cells, head first.
+    """
+
+    name: str
+    title: str
+    results: str
+    summarize: Callable
+
+    def select(self, lines):
+        """All lines."""
+        return lines
+
+    def rows(self, lines):
+        """Cells of the table, head first; only a head without lines."""
+        return self.summarize(lines) if lines else [["Setting"]]
+
 
 ACC = Column("ACC", "acc")
 START = Column("of the start", "acc_start")
@@ -134,14 +189,34 @@ TABLES = (
         "mnist",
         (START, GUIDED, ACC, NMI, ARI, PURITY, MAKHZANI, SCORE, SECONDS),
         (
+            "neighbors, 40 epochs",
             "k-means++, M = 1",
             "k-means++, M = 10, 40 epochs",
-            "neighbors, M = 1",
             "KMeans, M = 1",
+            "random, 40 epochs",
         ),
         (
             (f"{GMVAE}, M = 1", {"makhzani": "0.778 ± 0.058"}),
             (f"{GMVAE}, M = 10", {"makhzani": "0.823 ± 0.038"}),
+        ),
+    ),
+    Table(
+        "gmvae_mnist_train",
+        "MNIST, fitted to 60,000 images, scores of the other 10,000",
+        "gmvae",
+        "mnist-train",
+        (
+            Column("Makhzani, test", "makhzani_test"),
+            Column("Purity, test", "purity_test"),
+            Column("NMI, test", "nmi_test"),
+            MAKHZANI,
+            PURITY,
+            SECONDS,
+        ),
+        ("neighbors, K = 16", "neighbors, K = 30"),
+        (
+            (f"{GMVAE}, K = 16, best average", {"makhzani_test": "0.878"}),
+            (f"{GMVAE}, K = 30, best average", {"makhzani_test": "0.928"}),
         ),
     ),
     Table(
@@ -168,6 +243,47 @@ TABLES = (
         ),
         ("random, no constraint", "random, information constraint"),
     ),
+    Study(
+        "starts_defaults",
+        "ACC of default parameters on twelve data sets",
+        "starts_defaults",
+        studies.defaults,
+    ),
+    Study(
+        "starts_seconds",
+        "GaussianMixtureVAE with default parameters",
+        "starts_defaults",
+        studies.default_seconds,
+    ),
+    Study(
+        "starts_kept",
+        "Gain in ACC over the start, in points ± standard error (held-out bound)",
+        "starts_kept",
+        studies.kept,
+    ),
+    Study(
+        "starts_restarts",
+        "Rank correlation with ACC over restarts (ACC of the one that is chosen)",
+        "starts_restarts",
+        studies.restarts,
+    ),
+    Study(
+        "starts_number",
+        "Criteria for the number of clusters, the best in bold",
+        "starts_number",
+        studies.numbers,
+    ),
+    *(
+        Table(
+            f"starts_layout_{data}",
+            f"Layouts of 50 principal components in 5 dimensions, {data}",
+            "starts_layout",
+            data,
+            (ACC, Column("Trustworthiness", "trust"), SECONDS),
+            ("skdeepmix", "umap-learn"),
+        )
+        for data in ("digits", "coil20", "usps", "pendigits", "mnist10k")
+    ),
 )
 
 
@@ -176,7 +292,7 @@ def render(table, lines):
 
     Parameters
     ----------
-    table : Table
+    table : Table or Study
         Its description.
     lines : list of dict
         All lines of its file of results.
@@ -186,24 +302,12 @@ def render(table, lines):
     text : str
         A ``list-table`` and where its numbers come from.
     """
-    by_setting = {setting: [] for setting in table.settings}
-    for line in lines:
-        if line["data"] == table.data:
-            by_setting.setdefault(line["setting"], []).append(line)
-    head = ["Setting", *(column.title for column in table.columns), "Seeds"]
-    body = [
-        [setting, *(_cell(column, runs) for column in table.columns), str(len(runs))]
-        for setting, runs in by_setting.items()
-    ]
-    body += [
-        [name, *(cells.get(column.key, MISSING) for column in table.columns), MISSING]
-        for name, cells in table.references
-    ]
+    selected = table.select(lines)
     parts = [
         f".. From benchmarks/results/{table.results}.jsonl by benchmarks/tables.py.",
         f".. list-table:: {table.title}\n   :header-rows: 1",
-        "\n".join(_row(cells) for cells in [head, *body]),
-        _sources([line for runs in by_setting.values() for line in runs]),
+        "\n".join(_row(cells) for cells in table.rows(selected)),
+        _sources(selected),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -254,7 +358,7 @@ def generate(tables, results):
 
     Parameters
     ----------
-    tables : iterable of Table
+    tables : iterable of Table and Study
         Their descriptions.
     results : path-like
         Folder of the ``.jsonl`` files.

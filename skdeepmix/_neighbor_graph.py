@@ -56,7 +56,9 @@ def principal_components(data, rows, random_state):
     pca = PCA(
         min(N_COMPONENTS, len(fitted), data.n_features),
         random_state=random_state.randint(np.iinfo(np.int32).max),
-    ).fit(_gathered(data, fitted))
+    )
+    with np.errstate(invalid="ignore"):  # a share of no variance at all
+        pca.fit(_gathered(data, fitted))
     n_blocks = -(-len(rows) // n_fitted)
     blocks = np.array_split(rows, n_blocks)
     return np.concatenate([pca.transform(_gathered(data, block)) for block in blocks])
@@ -127,7 +129,7 @@ def spectral_start(graph, n_dims, random_state):
     Returns
     -------
     start : ndarray of shape (n_samples, n_dims)
-        Coordinates, of which the largest is about 10. Fewer columns if the eigenvalues
+        Coordinates, of which the largest is about 10; 0 but for noise where eigenvalues
         lie too close together to be told apart.
     """
     root = np.sqrt(graph.sum(axis=1))
@@ -138,8 +140,11 @@ def spectral_start(graph, n_dims, random_state):
     except ArpackNoConvergence as error:
         vectors = error.eigenvectors
     vectors = vectors[:, ::-1][:, 1:] / root[:, np.newaxis]
-    vectors *= SPECTRAL_EXTENT / np.abs(vectors).max(initial=1e-12)
-    return vectors + random_state.normal(scale=SPECTRAL_NOISE, size=vectors.shape)
+    start = random_state.normal(scale=SPECTRAL_NOISE, size=(len(root), n_dims))
+    start[:, : vectors.shape[1]] += (
+        vectors * SPECTRAL_EXTENT / np.abs(vectors).max(initial=1e-12)
+    )
+    return start
 
 
 def graph_layout(graph, start, seed, n_epochs=100, device="cpu"):

@@ -113,9 +113,9 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
     graph is the mean of two fuzzy graphs of 15 nearest neighbours, of the codes and of
     the principal components of the rows. It is laid out [2]_, which pulls clusters
     together and apart, from three starts: the codes, as many principal components, and
-    five coordinates of its spectrum. Gaussian mixtures are fitted to each layout, five
-    seedings with spherical and five with full covariances, and the one whose clusters
-    compress the description of the graph most is kept [3]_.
+    five coordinates of its spectrum. Gaussian mixtures are fitted to each layout and to
+    the spectrum itself, five seedings with spherical and five with full covariances,
+    and the one whose clusters compress the description of the graph most is kept [3]_.
 
     Parameters
     ----------
@@ -162,11 +162,13 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
 def _layouts(graph, views, data, random_state):
     """Lay a graph out from each of its views and from its spectrum."""
     device = "cpu" if data is None else data.device
-    starts = [_spread(view[:, : views[0].shape[1]]) for view in views]
     n_dims = min(SPECTRAL_DIMS, graph.shape[0] - 2)
-    starts.append(spectral_start(graph, n_dims, random_state))
-    for start in starts:
+    spectrum = spectral_start(graph, n_dims, random_state)
+    starts = [_spread(view[:, : views[0].shape[1]]) for view in views]
+    for start in [*starts, spectrum]:
         yield graph_layout(graph, start, _seed(random_state), device=device)
+    # A layout tears long clusters, which the spectrum leaves whole.
+    yield spectrum
 
 
 def _spread(view):

@@ -353,7 +353,7 @@ def test_an_unknown_row_gets_one_clear_line(gmvae, capsys):
     with pytest.raises(SystemExit) as caught:
         gmvae.main(["--rows", "mnist,cifar"])
     assert caught.value.code == 2
-    assert "expected some of mnist, digits, arcs, got cifar" in capsys.readouterr().err
+    assert "mnist, mnist-train, digits, arcs, got cifar" in capsys.readouterr().err
 
 
 # Tables

@@ -842,6 +842,27 @@ def test_batch_normalization_takes_a_last_batch_of_one_row(blobs, encoder):
     )
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.5, 3.0])
+def test_beta_weights_the_conditional_prior_alone(beta):
+    x = torch.from_numpy(np.random.RandomState(0).randn(5, 3))
+    terms = {}
+    for weight in (1.0, beta):
+        module = make_module(beta=weight)
+        module.generator = torch.Generator().manual_seed(0)
+        ((terms[weight],),) = module.losses(x)
+    plain, weighted = terms[1.0], terms[beta]
+    assert weighted.pop("conditional_prior").item() == pytest.approx(
+        beta * plain.pop("conditional_prior").item()
+    )
+    assert weighted == plain
+
+
+def test_beta_does_not_enter_the_score():
+    x = torch.from_numpy(np.random.RandomState(0).randn(5, 3))
+    scores = [make_module(beta=beta).log_prob(x) for beta in (1.0, 3.0)]
+    torch.testing.assert_close(*scores, rtol=0, atol=0)
+
+
 # Restarts and randomness
 
 

@@ -238,6 +238,33 @@ def test_weights_of_the_best_free_epoch_are_kept(cls, init):
         np.testing.assert_array_equal(value, recorder.states[best][name])
 
 
+class StepSizes(GaussianMixtureVAEModule):
+    """Notes the step size of every epoch."""
+
+    def optimizers(self, learning_rate):
+        """Keep the optimizers for a look at them."""
+        self.players = super().optimizers(learning_rate)
+        self.seen = []
+        return self.players
+
+    def epoch(self, data, progress):
+        """Look at the step size, then go on."""
+        self.seen.append(self.players["all"].param_groups[0]["lr"])
+        yield from super().epoch(data, progress)
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.parametrize(("schedule_end", "falls"), [(0.0, 4), (0.7, 7), (1.0, 10)])
+def test_step_size_falls_to_zero_once_schedules_have_ended(
+    monkeypatch, schedule_end, falls
+):
+    module = type("Module", (StepSizes,), {"schedule_end": schedule_end})
+    monkeypatch.setattr(GaussianMixtureVAE, "_module_class", module)
+    model = small(init="random", learning_rate=0.01, n_iter_no_change=10).fit(X)
+    left = np.minimum(1, (10 - np.arange(10)) / max(10 - falls, 1))
+    np.testing.assert_allclose(model.module_.seen, 0.01 * left)
+
+
 # Dead clusters.
 
 

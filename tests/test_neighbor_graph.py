@@ -5,12 +5,25 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits, make_blobs
+from scipy import sparse
+from scipy.stats import entropy
+from sklearn.datasets import load_digits, make_blobs, make_circles
+from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 
 from skdeepmix import _neighbor_graph, initialization
-from skdeepmix._neighbor_graph import CURVE_A, CURVE_B, fuzzy_graph, graph_layout
+from skdeepmix._data import Rows, Scaling
+from skdeepmix._neighbor_graph import (
+    CURVE_A,
+    CURVE_B,
+    compression,
+    fuzzy_graph,
+    graph_layout,
+    modularity,
+    principal_components,
+    spectral_start,
+)
 from skdeepmix.initialization import neighbors_start
 
 
@@ -140,3 +153,140 @@ def test_rows_beyond_the_limit_are_left_to_the_encoder(monkeypatch):
     known = resp.any(axis=1)
     assert known.sum() == 60
     np.testing.assert_allclose(resp[known].sum(axis=1), 1)
+
+
+# Starts of the layout
+
+
+def rows_of(X):
+    return Rows(X, Scaling())
+
+
+def test_principal_components_are_those_of_scikit_learn():
+    X = np.random.RandomState(0).randn(80, 6) * [6, 5, 4, 3, 2, 1]
+    rows = np.arange(10, 70)
+    components = principal_components(rows_of(X), rows, np.random.RandomState(0))
+    expected = PCA(6).fit_transform(X[rows])
+    np.testing.assert_allclose(components, expected, atol=1e-5)
+
+
+def test_principal_components_of_many_rows_are_those_of_some(monkeypatch):
+    monkeypatch.setattr(_neighbor_graph, "COMPONENT_ELEMENTS", 400)
+    monkeypatch.setattr(_neighbor_graph, "N_COMPONENTS", 2)
+    X = np.random.RandomState(0).randn(1000, 4) * [9, 5, 0.1, 0.1]
+    components = principal_components(
+        rows_of(X), np.arange(1000), np.random.RandomState(0)
+    )
+    expected = PCA(2).fit_transform(X)
+    overlap = np.abs(np.corrcoef(components.T, expected.T)[:2, 2:])
+    np.testing.assert_allclose(overlap, np.eye(2), atol=0.2)
+
+
+def test_spectral_start_spans_the_leading_eigenvectors(monkeypatch):
+    monkeypatch.setattr(_neighbor_graph, "SPECTRAL_NOISE", 0.0)
+    graph = fuzzy_graph(np.random.RandomState(0).randn(60, 2), 8)
+    start = spectral_start(graph, 3, np.random.RandomState(0))
+    root = np.sqrt(graph.sum(axis=1))
+    walk = graph.toarray() / root / root[:, np.newaxis]
+    expected = np.linalg.eigh(walk)[1][:, -4:-1] / root[:, np.newaxis]
+    assert np.abs(start).max() == pytest.approx(10)
+    residual = start - expected @ np.linalg.lstsq(expected, start, rcond=None)[0]
+    assert np.abs(residual).max() < 0.01
+
+
+def test_more_parts_than_coordinates_get_a_spectral_start():
+    graph = sparse.csr_array(sparse.block_diag(20 * [np.ones((5, 5)) - np.eye(5)]))
+    start = spectral_start(graph, 3, np.random.RandomState(0))
+    assert np.isfinite(start).all()
+    assert start.shape[0] == 100
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_start_follows_concentric_rings(seed):
+    X, y = make_circles(300, factor=0.4, noise=0.03, random_state=seed)
+    resp = neighbors_start(X, 2, np.random.RandomState(seed), rows_of(X))
+    assert adjusted_rand_score(y, resp.argmax(axis=1)) == 1
+
+
+def test_start_looks_at_rows_as_well_as_at_codes():
+    X, y = make_blobs(120, centers=3 * 20 * np.eye(3), random_state=0)
+    codes = np.random.RandomState(0).randn(120, 10)
+    blind = neighbors_start(codes, 3, np.random.RandomState(0))
+    seeing = neighbors_start(codes, 3, np.random.RandomState(0), rows_of(X))
+    assert adjusted_rand_score(y, blind.argmax(axis=1)) < 0.2
+    assert adjusted_rand_score(y, seeing.argmax(axis=1)) > 0.9
+
+
+@pytest.mark.parametrize(("n_samples", "n_clusters"), [(3, 2), (4, 3), (6, 6), (40, 9)])
+@pytest.mark.parametrize("equal", [False, True])
+def test_few_rows_for_many_clusters_get_a_start(n_samples, n_clusters, equal):
+    X = np.random.RandomState(0).randn(n_samples, 3) * (not equal)
+    resp = neighbors_start(X, n_clusters, np.random.RandomState(0), rows_of(X))
+    np.testing.assert_allclose(resp.sum(axis=1), 1)
+
+
+def test_start_repeats_with_its_seed():
+    X = np.random.RandomState(0).randn(50, 3)
+    first, same = (
+        neighbors_start(X, 3, np.random.RandomState(7), rows_of(X)) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, same)
+
+
+# How well clusters fit a graph
+
+
+@st.composite
+def labelled_graphs(draw):
+    random = np.random.RandomState(draw(st.integers(0, 2**16)))
+    n_samples, n_clusters = draw(st.integers(4, 15)), draw(st.integers(1, 4))
+    weights = random.rand(n_samples, n_samples)
+    weights = np.triu(weights * (weights > draw(st.floats(0, 0.8))), 1)
+    weights[0, 1:] += 0.01  # connected
+    labels = random.randint(n_clusters, size=n_samples)
+    return sparse.csr_array(weights + weights.T), labels
+
+
+@given(labelled_graphs())
+def test_compression_is_what_a_code_book_per_cluster_saves(graph_and_labels):
+    graph, labels = graph_and_labels
+    share = graph.toarray() / graph.sum()
+    visits = share.sum(axis=1)
+    clusters = [labels == label for label in np.unique(labels)]
+    exits = np.array([share[np.ix_(c, ~c)].sum() for c in clusters])
+    index_book = exits.sum() * entropy(exits) if exits.sum() > 0 else 0.0
+    books = [
+        (leaving + visits[cluster].sum()) * entropy([leaving, *visits[cluster]])
+        for leaving, cluster in zip(exits, clusters, strict=True)
+    ]
+    expected = entropy(visits) - (index_book + sum(books))
+    assert compression(graph, labels) == pytest.approx(expected, abs=1e-9)
+
+
+@given(labelled_graphs())
+def test_modularity_equals_a_naive_loop(graph_and_labels):
+    graph, labels = graph_and_labels
+    weights = graph.toarray()
+    total, degree = weights.sum(), weights.sum(axis=1)
+    expected = sum(
+        weights[i, j] / total - degree[i] * degree[j] / total**2
+        for i in range(len(labels))
+        for j in range(len(labels))
+        if labels[i] == labels[j]
+    )
+    assert modularity(graph, labels) == pytest.approx(expected, abs=1e-12)
+
+
+@given(labelled_graphs())
+def test_a_single_cluster_scores_zero(graph_and_labels):
+    graph, labels = graph_and_labels
+    one = np.zeros_like(labels)
+    assert compression(graph, one) == pytest.approx(0, abs=1e-9)
+    assert modularity(graph, one) == pytest.approx(0, abs=1e-12)
+
+
+def test_separate_cliques_score_as_much_as_is_possible():
+    graph = sparse.csr_array(sparse.block_diag(4 * [np.ones((6, 6)) - np.eye(6)]))
+    labels = np.repeat(range(4), 6)
+    assert compression(graph, labels) == pytest.approx(math.log(4))
+    assert modularity(graph, labels) == pytest.approx(1 - 1 / 4)

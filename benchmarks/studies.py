@@ -1,0 +1,330 @@
+"""Summaries of the lines of ``starts.py``: rows of tables, head first."""
+
+from itertools import combinations
+from statistics import fmean, stdev
+
+import numpy as np
+from scipy.stats import rankdata, spearmanr
+from sklearn.metrics import adjusted_rand_score
+
+MISSING = "\N{EN DASH}"
+# Columns of the table of restarts; for those of the second group lower is better.
+CRITERIA = {
+    "score_val": "Held-out bound",
+    "information": "Mutual information",
+    "entropy": "Posterior entropy",
+    "stability": "Agreement",
+    "compression": "Compression",
+    "modularity": "Modularity",
+    "compression_codes": "Compression, codes",
+    "modularity_codes": "Modularity, codes",
+    "compression_score_val": "Ranks: compression and bound",
+    "compression_stability": "Ranks: compression and agreement",
+    "information_stability": "Ranks: information and agreement",
+}
+LOWER_IS_BETTER = ("entropy",)
+NUMBER_CRITERIA = {
+    "modularity": "Modularity",
+    "compression": "Compression",
+    "stability": "Agreement",
+    "score_val": "Held-out bound",
+    "n_live": "Clusters in use",
+}
+
+
+def grouped(lines, *names):
+    """Lines by the values of some names, in the order of the file.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Results.
+    *names : str
+        What to group by.
+
+    Returns
+    -------
+    groups : dict of tuple to list of dict
+        Lines by key.
+    """
+    groups = {}
+    for line in lines:
+        groups.setdefault(tuple(line[name] for name in names), []).append(line)
+    return groups
+
+
+def spread(values, digits=3):
+    """Mean and standard deviation of the values that are finite.
+
+    Parameters
+    ----------
+    values : list of float or None
+        None where a fit failed.
+    digits : int, default=3
+        After the point.
+
+    Returns
+    -------
+    cell : str
+        Such as ``"0.812 ± 0.013"``.
+    """
+    found = [value for value in values if value is not None]
+    if not found:
+        return "failed"
+    cell = f"{fmean(found):.{digits}f}"
+    if len(found) > 1:
+        cell += f" ± {stdev(found):.{digits}f}"
+    return cell if len(found) == len(values) else f"{cell} (n = {len(found)})"
+
+
+def ranks(means):
+    """Mean ranks of methods over data sets; 1 is best, failures are last.
+
+    Parameters
+    ----------
+    means : array-like of shape (n_data, n_methods)
+        Scores, higher is better, NaN where a method failed.
+
+    Returns
+    -------
+    ranks : ndarray of shape (n_methods,)
+        Mean over data sets of the rank, ties shared.
+
+    Examples
+    --------
+    >>> ranks([[0.9, 0.8, 0.8], [0.5, 0.7, float("nan")]]).tolist()
+    [1.5, 1.75, 2.75]
+    """
+    means = np.nan_to_num(np.asarray(means, dtype=float), nan=-np.inf)
+    return np.mean([rankdata(-row) for row in means], axis=0)
+
+
+def defaults(lines):
+    """ACC of every method on every data set, and mean ranks of ACC and ARI.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_defaults.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first.
+    """
+    methods = list(dict.fromkeys(line["setting"] for line in lines))
+    data = list(dict.fromkeys(line["data"] for line in lines))
+    groups = grouped(lines, "data", "setting")
+    rows = [["Data", *methods]]
+    for name in data:
+        runs = [groups.get((name, method), []) for method in methods]
+        rows.append([name, *(_cell(found, "acc") for found in runs)])
+    for score in ("acc", "ari"):
+        means = [
+            [_mean(groups.get((name, method), []), score) for method in methods]
+            for name in data
+        ]
+        cells = [f"{rank:.2f}" for rank in ranks(means)] if means else []
+        rows.append([f"Mean rank, {score.upper()}", *cells])
+    return rows
+
+
+def _cell(runs, score):
+    return spread([run[score] for run in runs]) if runs else MISSING
+
+
+def _mean(runs, score):
+    found = [run[score] for run in runs if run[score] is not None]
+    return fmean(found) if found else np.nan
+
+
+def default_seconds(lines):
+    """The default model on every data set: start, end, best baseline, seconds.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_defaults.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first.
+    """
+    rows = [["Data", "ACC of the start", "ACC", "NMI", "ARI", "Seconds", "Seeds"]]
+    for (name, setting), runs in grouped(lines, "data", "setting").items():
+        if setting == "default":
+            cells = [_cell(runs, key) for key in ("acc_start", "acc", "nmi", "ari")]
+            seconds = spread([run["seconds"] for run in runs], 1)
+            rows.append([name, *cells, seconds, str(len(runs))])
+    return rows
+
+
+def kept(lines):
+    """What the fit adds to its start, by treatment.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_kept.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; differences of ACC with their standard errors, in points, and the
+        held-out bound.
+    """
+    treatments = list(
+        dict.fromkeys(line["setting"].split(", ", 1)[1] for line in lines)
+    )
+    rows = [["Data, start", "ACC of the start", *treatments]]
+    groups = grouped(lines, "data", "setting")
+    starts = dict.fromkeys(
+        (line["data"], line["setting"].split(", ", 1)[0]) for line in lines
+    )
+    for data, start in starts:
+        cells, before = [], []
+        for treatment in treatments:
+            runs = groups.get((data, f"{start}, {treatment}"), [])
+            before += [run["acc_start"] for run in runs]
+            cells.append(_gain(runs))
+        rows.append([f"{data}, {start}", spread(before), *cells])
+    return rows
+
+
+def _gain(runs):
+    if not runs:
+        return MISSING
+    gains = [100 * (run["acc"] - run["acc_start"]) for run in runs]
+    cell = f"{fmean(gains):+.2f}"
+    if len(gains) > 1:
+        cell += f" ± {stdev(gains) / len(gains) ** 0.5:.2f}"
+    return f"{cell} ({fmean(run['score_val'] for run in runs):.1f} nats)"
+
+
+def agreement(runs):
+    """Mean adjusted Rand index of every run with the others.
+
+    Parameters
+    ----------
+    runs : list of dict
+        With `labels`, a string with one symbol per row.
+
+    Returns
+    -------
+    agreement : ndarray of shape (n_runs,)
+        From about 0 to 1; NaN for a single run.
+    """
+    matrix = np.full((len(runs), len(runs)), np.nan)
+    for i, j in combinations(range(len(runs)), 2):
+        first, second = list(runs[i]["labels"]), list(runs[j]["labels"])
+        matrix[i, j] = matrix[j, i] = adjusted_rand_score(first, second)
+    off_diagonal = ~np.eye(len(runs), dtype=bool)
+    return np.array(
+        [row[keep].mean() if keep.any() else np.nan
+         for row, keep in zip(matrix, off_diagonal, strict=True)]
+    )  # fmt: skip
+
+
+def criteria(runs):
+    """All criteria of restarts, higher is better.
+
+    Parameters
+    ----------
+    runs : list of dict
+        Fits of one model to one data set.
+
+    Returns
+    -------
+    criteria : dict of str to ndarray of shape (n_runs,)
+        Values by the names of `CRITERIA`.
+    """
+    values = {
+        name: np.array([run[name] for run in runs])
+        for name in CRITERIA
+        if name in runs[0]
+    }
+    for name in LOWER_IS_BETTER:
+        values[name] = -values[name]
+    values["stability"] = agreement(runs)
+    for name in CRITERIA:
+        if name not in values:  # two of the others by the sum of their ranks
+            first, second = name.split("_", 1)
+            values[name] = rankdata(values[first]) + rankdata(values[second])
+    return values
+
+
+def restarts(lines):
+    """Rank correlation of criteria with ACC, and the ACC of what they choose.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_restarts.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first.
+    """
+    groups = grouped(lines, "data")
+    data = [name for (name,) in groups]
+    rows = [["Criterion", *data, "Mean"]]
+    measured = {name: ([run["acc"] for run in runs], criteria(runs))
+                for (name,), runs in groups.items()}  # fmt: skip
+    for key, title in CRITERIA.items():
+        correlations, chosen = [], []
+        for acc, values in measured.values():
+            correlations.append(spearmanr(values[key], acc).statistic)
+            chosen.append(acc[int(np.argmax(values[key]))])
+        cells = [
+            f"{rho:+.2f} ({acc:.3f})"
+            for rho, acc in zip(correlations, chosen, strict=True)
+        ]
+        rows.append([title, *cells, f"{np.mean(correlations):+.2f} "
+                                    f"({np.mean(chosen):.3f})"])  # fmt: skip
+    means = [fmean(acc) for acc, _ in measured.values()]
+    best = [max(acc) for acc, _ in measured.values()]
+    for title, cells in {"Mean of all": means, "Best of all": best}.items():
+        rows.append([title, *(f"({c:.3f})" for c in cells), f"({fmean(cells):.3f})"])
+    return rows
+
+
+def numbers(lines):
+    """Criteria for the number of clusters, the best of each in bold.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_number.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first.
+    """
+    rows = [["Data", "K", "ACC", *NUMBER_CRITERIA.values()]]
+    for (data,), runs in grouped(lines, "data").items():
+        by_k = grouped(runs, "setting")
+        columns = {
+            name: [
+                fmean(agreement(group) if name == "stability" else
+                      [run[name] for run in group])
+                for group in by_k.values()
+            ]
+            for name in NUMBER_CRITERIA
+        }  # fmt: skip
+        for i, ((setting,), group) in enumerate(by_k.items()):
+            cells = [
+                _emphasized(
+                    f"{values[i]:.3f}", name != "n_live" and i == np.argmax(values)
+                )
+                for name, values in columns.items()
+            ]
+            number = setting.removeprefix("K = ")
+            rows.append([data, number, spread([run["acc"] for run in group]), *cells])
+    return rows
+
+
+def _emphasized(text, yes):
+    return f"**{text}**" if yes else text
