@@ -8,15 +8,18 @@ compare with umap-learn leave it out where it is not installed.
 """
 
 import sys
+import warnings
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.manifold import trustworthiness
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.pipeline import make_pipeline
@@ -28,7 +31,23 @@ from _runs import Runs, _choices, fit_and_record, parser, scores, set_threads
 
 import skdeepmix.initialization
 from skdeepmix import GaussianMixtureVAE, datasets
-from skdeepmix._neighbor_graph import fuzzy_graph, graph_layout, spectral_start
+from skdeepmix._data import Rows, Scaling
+from skdeepmix._neighbor_graph import (
+    compression,
+    fuzzy_graph,
+    graph_layout,
+    modularity,
+    principal_components,
+    spectral_start,
+)
+from skdeepmix.initialization import (
+    N_LAYOUT_SEEDINGS,
+    N_NEIGHBORS,
+    SPECTRAL_DIMS,
+    _mixtures,
+    _spread,
+    _standardized,
+)
 from skdeepmix.metrics import (
     clustering_accuracy,
     compression_score,
@@ -257,6 +276,113 @@ def run_defaults(runs, load, name, seeds, every=8):
                 runs.record(**key, **failed, error=str(error))
 
 
+# Which graph, which layout, which criterion
+
+
+class Codes(ClusterMixin, BaseEstimator):
+    """Clusterer that keeps the codes it is given."""
+
+    seen = []
+
+    def fit_predict(self, X, y=None):
+        """Keep the codes and put all rows into one cluster."""
+        self.seen.append(X)
+        return np.zeros(len(X), dtype=int)
+
+
+def run_candidates(runs, load, name, seeds):
+    """Compare graphs, starts of their layout and criteria, on pre-trained codes."""
+    X, y = load()
+    n_clusters = len(np.unique(y))
+    for seed in seeds or SEEDS[:3]:
+        if runs.done(name, "rows and codes, all", seed):
+            continue
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+            AutoencoderClusters(model(X, n_clusters, seed, init=Codes())).fit(X)
+        codes = Codes.seen.pop().astype(np.float64)
+        data = Rows(X, Scaling.fit(X))
+        random_state = np.random.RandomState(seed)
+        components = principal_components(data, np.arange(len(y)), random_state)
+        graphs = {
+            "codes": fuzzy_graph(codes, N_NEIGHBORS),
+            "rows": fuzzy_graph(components, N_NEIGHBORS),
+        }
+        graphs["rows and codes"] = (graphs["codes"] + graphs["rows"]) / 2
+        n_dims = codes.shape[1]
+        for graph_name, graph in graphs.items():
+            starts = {
+                "codes": _spread(codes),
+                "components": _spread(components[:, :n_dims]),
+                "spectrum": spectral_start(graph, SPECTRAL_DIMS, random_state),
+            }
+            pool = []
+            for start_name, start in starts.items():
+                fits = candidates(graph, start, n_clusters, random_state, y)
+                record_choices(runs, name, f"{graph_name}, {start_name}", seed, fits)
+                pool += fits
+            record_choices(runs, name, f"{graph_name}, all", seed, pool)
+
+
+def candidates(graph, start, n_clusters, random_state, y):
+    """Lay a graph out and fit mixtures; what each scores.
+
+    Parameters
+    ----------
+    graph : scipy.sparse.csr_array of shape (n_samples, n_samples)
+        Neighbours.
+    start : ndarray of shape (n_samples, n_dims)
+        Start of the layout.
+    n_clusters : int
+        Number of clusters.
+    random_state : numpy.random.RandomState
+        Source of the layout and of the seedings.
+    y : ndarray of shape (n_samples,)
+        Classes, with which the result is compared.
+
+    Returns
+    -------
+    fits : list of dict
+        `acc`, `seconds` and the criteria by which one could choose.
+    """
+    begin = perf_counter()
+    layout = graph_layout(graph, start, random_state.randint(2**31 - 1))
+    points, subset = _standardized(layout, random_state)
+    fits = []
+    for _ in range(N_LAYOUT_SEEDINGS):
+        for mixture in _mixtures(subset, n_clusters, random_state, reg_covar=1e-4):
+            labels = mixture.predict(points)
+            fits.append(
+                {
+                    "acc": clustering_accuracy(y, labels),
+                    "compression": compression(graph, labels),
+                    "modularity": modularity(graph, labels),
+                    "likelihood": -mixture.bic(subset) / len(subset),
+                }
+            )
+    for fit in fits:
+        fit["seconds"] = (perf_counter() - begin) / len(fits)
+    return fits
+
+
+def record_choices(runs, data, setting, seed, fits):
+    """Write what each criterion chooses of some candidates."""
+    acc = np.array([fit["acc"] for fit in fits])
+    chosen = {
+        f"acc_{name}": acc[np.argmax([fit[name] for fit in fits])]
+        for name in ("compression", "modularity", "likelihood")
+    }
+    seconds = sum(fit["seconds"] for fit in fits)
+    runs.record(
+        data,
+        setting,
+        seed,
+        seconds=seconds,
+        acc=acc.mean(),
+        acc_best=acc.max(),
+        **chosen,
+    )
+
+
 # A start that is kept
 
 
@@ -482,6 +608,7 @@ def _our_layout(Z, seed):
 
 ROWS = {
     "defaults": (run_defaults, tuple(DATA)),
+    "candidates": (run_candidates, tuple(name for name in DATA if name != "yaleb")),
     "kept": (run_kept, KEPT_DATA),
     "restarts": (run_restarts, RESTART_DATA),
     "number": (run_number, tuple(NUMBER_DATA)),

@@ -138,6 +138,38 @@ def _mean(runs, score):
     return fmean(found) if found else np.nan
 
 
+def candidates(lines):
+    """ACC of the clusters that a criterion chooses, by graph and start of the layout.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_candidates.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; means over seeds, then over data sets.
+    """
+    data = list(dict.fromkeys(line["data"] for line in lines))
+    groups = grouped(lines, "setting", "data")
+    rows = [["Graph, start: chosen by", *data, "Mean"]]
+    for setting in dict.fromkeys(line["setting"] for line in lines):
+        keys = {"acc_compression": "compression"}
+        if setting == "rows and codes, all":
+            keys |= {
+                "acc_modularity": "modularity",
+                "acc_likelihood": "BIC",
+                "acc": "mean of all",
+                "acc_best": "best of all",
+            }
+        for key, title in keys.items():
+            means = [_mean(groups.get((setting, name), []), key) for name in data]
+            cells = [MISSING if np.isnan(mean) else f"{mean:.3f}" for mean in means]
+            rows.append([f"{setting}: {title}", *cells, f"{np.mean(means):.3f}"])
+    return rows
+
+
 def default_seconds(lines):
     """The default model on every data set: start, end, best baseline, seconds.
 

@@ -256,6 +256,12 @@ TABLES = (
         studies.default_seconds,
     ),
     Study(
+        "starts_candidates",
+        "ACC of the start, by graph, start of the layout and criterion",
+        "starts_candidates",
+        studies.candidates,
+    ),
+    Study(
         "starts_kept",
         "Gain in ACC over the start, in points ± standard error (held-out bound)",
         "starts_kept",
