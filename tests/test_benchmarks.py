@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+from skdeepmix import initialization
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -34,6 +39,16 @@ def tables(path):
 @pytest.fixture
 def gmvae(path):
     return importlib.import_module("gmvae")
+
+
+@pytest.fixture
+def studies(path):
+    return importlib.import_module("studies")
+
+
+@pytest.fixture
+def starts(path):
+    return importlib.import_module("starts")
 
 
 @pytest.fixture
@@ -354,6 +369,103 @@ def test_an_unknown_row_gets_one_clear_line(gmvae, capsys):
         gmvae.main(["--rows", "mnist,cifar"])
     assert caught.value.code == 2
     assert "mnist, mnist-train, digits, arcs, got cifar" in capsys.readouterr().err
+
+
+def test_rows_of_a_test_set_are_scored_and_not_fitted(gmvae, row, runs):
+    row = replace(row, n_train=3, inputs=(), settings=row.settings[:1])
+    sizes, seen = [], []
+
+    class Counts(Stepper):
+        def fit(self, X, y=None):
+            sizes.append(len(X))
+            return super().fit(X)
+
+        def predict_proba(self, X):
+            seen.append(len(X))
+            return super().predict_proba(X)
+
+    gmvae.run_row("rows", row, runs, build=Counts, prefix="stepper", seeds=[0])
+    line = runs.lines()[0]
+    assert set(sizes) == {3}
+    assert 7 in seen
+    assert 0 <= line["acc_test"] <= 1
+
+
+# The study of starts
+
+
+@pytest.fixture
+def tiny(starts, monkeypatch):
+    """Run studies on forty points with networks that are trained for two epochs."""
+    X, y = make_blobs(40, centers=[[0, 0, 9], [9, 0, 0]], random_state=0)
+    monkeypatch.setattr(starts, "STUDY_EPOCHS", 2)
+    monkeypatch.setitem(starts.NUMBER_DATA, "tiny", (2, 3))
+    return lambda: (X, y)
+
+
+def test_the_split_parts_all_rows(starts):
+    fitted, held_out = starts.split(57)
+    assert len(held_out) == 5
+    np.testing.assert_array_equal(np.sort([*fitted, *held_out]), np.arange(57))
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.filterwarnings("ignore:Graph is not fully connected")
+@pytest.mark.parametrize(
+    ("study", "n_lines"),
+    [("defaults", 7), ("candidates", 12), ("restarts", 1), ("number", 2)],
+)
+def test_studies_are_run_once(starts, runs, tiny, study, n_lines):
+    run, _ = starts.ROWS[study]
+    run(runs, tiny, "tiny", [0])
+    before = runs.lines()
+    assert len(before) == n_lines
+    assert all(0 <= line["acc"] <= 1 for line in before)
+    run(runs, tiny, "tiny", [0])
+    assert runs.lines() == before
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_starts_are_fitted_with_every_treatment(starts, runs, tiny, monkeypatch):
+    kmeans = {"k-means": KMeans(2, n_init=1)}
+    monkeypatch.setattr(starts, "starts", lambda n_clusters: kmeans)
+    weight = initialization.GUIDANCE_WEIGHT
+    starts.run_kept(runs, tiny, "tiny", [0])
+    guided = {line["setting"]: "acc_guided" in line for line in runs.lines()}
+    assert set(guided) == {f"k-means, {name}" for name in starts.TREATMENTS}
+    assert {line["estimator"].count("beta=1.0") for line in runs.lines()} == {0, 1}
+    assert weight == initialization.GUIDANCE_WEIGHT
+
+
+def test_failures_rank_last_and_ties_are_shared(studies):
+    ranks = studies.ranks([[3, 1, 2], [1, 1, np.nan]])
+    np.testing.assert_allclose(ranks, [1.25, 2.25, 2.5])
+
+
+def test_agreement_is_the_mean_of_the_others(studies):
+    runs = [{"labels": labels} for labels in ("0011", "1100", "0101")]
+    odd = adjusted_rand_score([0, 0, 1, 1], [0, 1, 0, 1])
+    expected = [(1 + odd) / 2, (1 + odd) / 2, odd]
+    np.testing.assert_allclose(studies.agreement(runs), expected)
+
+
+def test_criteria_are_compared_by_their_ranks(studies):
+    names = [name for name in studies.CRITERIA if "_stab" not in name]
+    runs = [
+        {
+            "data": "a",
+            "labels": "01" * 3 + str(i) * 2,
+            "acc": acc,
+            **dict.fromkeys(names, acc),
+        }
+        for i, acc in enumerate([0.1, 0.9, 0.5])
+    ]
+    head, *rows = studies.restarts(runs)
+    assert head == ["Criterion", "a", "Mean"]
+    cells = {row[0]: row[1] for row in rows}
+    assert cells["Compression"] == "+1.00 (0.900)"
+    assert cells["Posterior entropy"] == "-1.00 (0.100)"  # lower counts as better
+    assert (cells["Mean of all"], cells["Best of all"]) == ("(0.500)", "(0.900)")
 
 
 # Tables
