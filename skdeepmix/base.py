@@ -47,7 +47,7 @@ from skdeepmix.initialization import (
     resolve_start,
     start_responsibilities,
 )
-from skdeepmix.metrics import posterior_mutual_information
+from skdeepmix.metrics import posterior_entropy
 from skdeepmix.networks import MLP, NetworkSpec
 
 # Epochs of autoencoder pre-training before a start, as a fraction of `max_iter`.
@@ -597,14 +597,15 @@ class BaseDeepMixture(
                 )
 
     def _best(self, restarts, X):
-        """Choose a restart by the mutual information of rows and clusters."""
+        """Choose a restart: most clusters in use, then the most decided posterior."""
         if len(restarts) == 1:
             return restarts[0]
         scores = []
         for restart in restarts:
             proba = self._training_proba(restart, X)
-            scores.append(posterior_mutual_information(proba))
-        return restarts[int(np.argmax(scores))]
+            n_live = len(np.unique(proba.argmax(axis=1)))
+            scores.append((n_live, -posterior_entropy(proba)))
+        return restarts[scores.index(max(scores))]
 
     def _training_proba(self, restart, X):
         """Posterior of the training rows, checked for divergence."""

@@ -7,6 +7,7 @@ from skdeepmix.metrics._posterior import (
 )
 from skdeepmix.metrics._scorers import (
     compression_scorer,
+    entropy_scorer,
     modularity_scorer,
     mutual_information_scorer,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "clustering_accuracy",
     "compression_score",
     "compression_scorer",
+    "entropy_scorer",
     "makhzani_accuracy",
     "modularity_score",
     "modularity_scorer",

@@ -5,7 +5,10 @@ Each is a callable ``(estimator, X, y=None)``, higher is better: pass it as `sco
 """
 
 from skdeepmix.metrics._neighbors import compression_score, modularity_score
-from skdeepmix.metrics._posterior import posterior_mutual_information
+from skdeepmix.metrics._posterior import (
+    posterior_entropy,
+    posterior_mutual_information,
+)
 
 
 def compression_scorer(estimator, X, y=None):
@@ -98,3 +101,34 @@ def mutual_information_scorer(estimator, X, y=None):
     0.693
     """
     return posterior_mutual_information(estimator.predict_proba(X))
+
+
+def entropy_scorer(estimator, X, y=None):
+    """Score posteriors by the negative of :func:`posterior_entropy`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted, with `predict_proba`.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows.
+    y : object, default=None
+        Ignored.
+
+    Returns
+    -------
+    score : float
+        In nats, at most 0; higher is better. Comparable for one number of clusters
+        only, all of them in use.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.mixture import GaussianMixture
+    >>> from skdeepmix.metrics import entropy_scorer
+    >>> X, _ = make_blobs(100, centers=[[0, 0], [9, 0]], random_state=0)
+    >>> mixture = GaussianMixture(2, random_state=0).fit(X)
+    >>> abs(round(entropy_scorer(mixture, X), 3))
+    0.0
+    """
+    return -posterior_entropy(estimator.predict_proba(X))

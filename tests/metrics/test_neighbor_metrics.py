@@ -16,9 +16,11 @@ from skdeepmix.metrics import (
     clustering_accuracy,
     compression_score,
     compression_scorer,
+    entropy_scorer,
     modularity_score,
     modularity_scorer,
     mutual_information_scorer,
+    posterior_entropy,
     posterior_mutual_information,
 )
 
@@ -97,11 +99,12 @@ def test_scorers_score_what_is_predicted(scorer, blobs):
     assert scorer(kmeans, X) == SCORERS[scorer](X, kmeans.labels_)
 
 
-def test_scorer_of_posteriors(blobs):
+def test_scorers_of_posteriors(blobs):
     X, _ = blobs
     mixture = GaussianMixture(4, random_state=0).fit(X)
-    expected = posterior_mutual_information(mixture.predict_proba(X))
-    assert mutual_information_scorer(mixture, X) == expected
+    proba = mixture.predict_proba(X)
+    assert mutual_information_scorer(mixture, X) == posterior_mutual_information(proba)
+    assert entropy_scorer(mixture, X) == -posterior_entropy(proba)
 
 
 def test_modularity_chooses_the_number_of_clusters(blobs):
