@@ -1,11 +1,11 @@
 """Summaries of the lines of ``starts.py``: rows of tables, head first."""
 
-from itertools import combinations
 from statistics import fmean, stdev
 
 import numpy as np
 from scipy.stats import rankdata, spearmanr
-from sklearn.metrics import adjusted_rand_score
+
+from skdeepmix.metrics import label_agreement
 
 MISSING = "\N{EN DASH}"
 # Rows of the table of restarts. Names of two criteria stand for the sum of their ranks.
@@ -237,7 +237,7 @@ def _gain(runs):
 
 
 def agreement(runs):
-    """Mean adjusted Rand index of every run with the others.
+    """Agreement of every run with the others.
 
     Parameters
     ----------
@@ -247,17 +247,11 @@ def agreement(runs):
     Returns
     -------
     agreement : ndarray of shape (n_runs,)
-        From about 0 to 1; NaN for a single run.
+        NaN for a single run.
     """
-    matrix = np.full((len(runs), len(runs)), np.nan)
-    for i, j in combinations(range(len(runs)), 2):
-        first, second = list(runs[i]["labels"]), list(runs[j]["labels"])
-        matrix[i, j] = matrix[j, i] = adjusted_rand_score(first, second)
-    off_diagonal = ~np.eye(len(runs), dtype=bool)
-    return np.array(
-        [row[keep].mean() if keep.any() else np.nan
-         for row, keep in zip(matrix, off_diagonal, strict=True)]
-    )  # fmt: skip
+    if len(runs) == 1:
+        return np.array([np.nan])
+    return label_agreement([list(run["labels"]) for run in runs])
 
 
 def criteria(runs):

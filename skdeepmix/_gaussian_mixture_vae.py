@@ -262,8 +262,8 @@ class GaussianMixtureVAE(BaseDeepMixture):
         epochs and then free. ``"random"`` is the paper: neither pre-training nor
         guidance.
     n_init : int, default=1
-        Number of fits; of those with most clusters in use the one is kept whose
-        posterior is most decided, by its mean entropy.
+        Number of fits. The one is kept that ranks best by the mutual information of
+        rows and clusters and by the agreement of its labels with the other fits.
     max_iter : int, default=80
         Number of epochs; pre-training comes on top with a quarter as many.
     batch_size : int or "auto", default="auto"

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -47,7 +48,7 @@ from skdeepmix.initialization import (
     resolve_start,
     start_responsibilities,
 )
-from skdeepmix.metrics import posterior_entropy
+from skdeepmix.metrics import label_agreement, posterior_mutual_information
 from skdeepmix.networks import MLP, NetworkSpec
 
 # Epochs of autoencoder pre-training before a start, as a fraction of `max_iter`.
@@ -597,15 +598,17 @@ class BaseDeepMixture(
                 )
 
     def _best(self, restarts, X):
-        """Choose a restart: most clusters in use, then the most decided posterior."""
+        """Choose a restart by the ranks of its information and of its agreement."""
         if len(restarts) == 1:
             return restarts[0]
-        scores = []
+        information, labels = [], []
         for restart in restarts:
             proba = self._training_proba(restart, X)
-            n_live = len(np.unique(proba.argmax(axis=1)))
-            scores.append((n_live, -posterior_entropy(proba)))
-        return restarts[scores.index(max(scores))]
+            information.append(posterior_mutual_information(proba))
+            labels.append(proba.argmax(axis=1))
+        ranks = rankdata(information) + rankdata(label_agreement(labels))
+        # The more informative of those that share the best sum.
+        return restarts[np.lexsort([information, ranks])[-1]]
 
     def _training_proba(self, restart, X):
         """Posterior of the training rows, checked for divergence."""

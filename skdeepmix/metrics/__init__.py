@@ -1,5 +1,6 @@
 """How well clusters match known classes, and how good they look without any."""
 
+from skdeepmix.metrics._agreement import label_agreement
 from skdeepmix.metrics._neighbors import compression_score, modularity_score
 from skdeepmix.metrics._posterior import (
     posterior_entropy,
@@ -22,6 +23,7 @@ __all__ = [
     "compression_score",
     "compression_scorer",
     "entropy_scorer",
+    "label_agreement",
     "makhzani_accuracy",
     "modularity_score",
     "modularity_scorer",
