@@ -259,11 +259,12 @@ class GaussianMixtureVAE(BaseDeepMixture):
         the codes of a short autoencoder pre-training. An array holds labels of shape
         (n_samples,), negative where unknown, or responsibilities of shape
         (n_samples, n_clusters). The fit is guided towards the start over its first
-        epochs and then free. ``"random"`` is the paper: neither pre-training nor
-        guidance.
+        epochs and then free. ``"random"`` has neither pre-training nor guidance; with
+        ``beta=1`` its objective is that of the paper.
     n_init : int, default=1
-        Number of fits. The one is kept that ranks best by the mutual information of
-        rows and clusters and by the agreement of its labels with the other fits.
+        Number of fits. Of those with most clusters in use the one is kept that ranks
+        best by the mutual information of rows and clusters and by the agreement of its
+        labels with the other fits.
     max_iter : int, default=80
         Number of epochs; pre-training comes on top with a quarter as many.
     batch_size : int or "auto", default="auto"

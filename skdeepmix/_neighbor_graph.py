@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.special import xlogy
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
@@ -27,6 +27,7 @@ MAX_STEP = 4.0
 # on it, without which rows of one small component would never part.
 SPECTRAL_EXTENT = 10.0
 SPECTRAL_NOISE = 0.01
+TIE_BREAK = 1e-6
 # Principal components are those of as many rows as have this many elements.
 N_COMPONENTS = 50
 COMPONENT_ELEMENTS = 20_000_000
@@ -133,13 +134,22 @@ def spectral_start(graph, n_dims, random_state):
         lie too close together to be told apart.
     """
     root = np.sqrt(graph.sum(axis=1))
+    constant = root / np.linalg.norm(root)
+    # Equal eigenvalues, those of separate parts above all, would leave it to chance,
+    # and not to `random_state`, which vectors are found.
+    ties = TIE_BREAK * np.random.RandomState(0).uniform(size=len(root))
     walk = sparse.diags_array(1 / root) @ graph @ sparse.diags_array(1 / root)
+    deflated = LinearOperator(
+        walk.shape,
+        matvec=lambda x: walk @ x + ties * x.ravel() - constant * (constant @ x),
+        dtype=np.float64,
+    )
     first = random_state.uniform(size=len(root))
     try:
-        _, vectors = eigsh(walk, n_dims + 1, which="LA", v0=first, tol=1e-4)
+        _, vectors = eigsh(deflated, n_dims, which="LA", v0=first, tol=1e-4)
     except ArpackNoConvergence as error:
         vectors = error.eigenvectors
-    vectors = vectors[:, ::-1][:, 1:] / root[:, np.newaxis]
+    vectors = vectors[:, ::-1] / root[:, np.newaxis]
     start = random_state.normal(scale=SPECTRAL_NOISE, size=(len(root), n_dims))
     start[:, : vectors.shape[1]] += (
         vectors * SPECTRAL_EXTENT / np.abs(vectors).max(initial=1e-12)

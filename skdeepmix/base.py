@@ -260,7 +260,9 @@ class MixtureModule(nn.Module, ABC):
         weight = 0.0 if targets is None else guidance_weight(progress)
         for terms, *players in moves:
             if weight > 0:
-                guidance = -(targets * self.log_resp(x)).sum(1).mean()
+                # Rows without a target do not dilute the others.
+                known = targets.sum().clamp(min=1)
+                guidance = -(targets * self.log_resp(x)).sum() / known
                 terms = terms | {"guidance": weight * guidance}
             yield terms, *players
 
@@ -545,10 +547,8 @@ class BaseDeepMixture(
         optimizers = module.optimizers(self.learning_rate)
         best = BestState(module, self.tol, self.n_iter_no_change)
         settled = max(module.schedule_end, GUIDANCE_ENDS if guided else 0.0)
-        schedules = [
-            torch.optim.lr_scheduler.LambdaLR(optimizer, self._step_size(module))
-            for optimizer in optimizers.values()
-        ]
+        groups = [g for o in optimizers.values() for g in o.param_groups]
+        step_sizes = [group["lr"] for group in groups]
         module.train()
         try:
             with progress_bar(type(self).__name__, self.max_iter, self.verbose) as show:
@@ -556,11 +556,11 @@ class BaseDeepMixture(
                     task = context.subcontext("epoch")
                     task.call_on_fit_task_begin(estimator=self, X=X, y=y)
                     progress = epoch / self.max_iter
+                    for group, step_size in zip(groups, step_sizes, strict=True):
+                        group["lr"] = step_size * _falling(progress, module)
                     moves = module.epoch(data, progress)
                     terms = take_moves(moves, optimizers, self.precision)
                     self._check_finite(terms, f"epoch {epoch + 1}")
-                    for schedule in schedules:
-                        schedule.step()
                     show(terms)
                     restart.n_iter_guided += "guidance" in terms
                     terms.pop("guidance", None)
@@ -579,16 +579,6 @@ class BaseDeepMixture(
             best.restore()
             module.eval()
 
-    def _step_size(self, module):
-        """Relative step size of an epoch: constant, then falling linearly to zero."""
-        falls = max(module.schedule_end, GUIDANCE_ENDS)
-
-        def step_size(epoch):
-            progress = min(epoch / self.max_iter, 1.0)
-            return 1.0 if progress <= falls else (1 - progress) / (1 - falls)
-
-        return step_size
-
     def _check_finite(self, terms, when):
         for name, value in terms.items():
             if not np.isfinite(value):
@@ -598,7 +588,7 @@ class BaseDeepMixture(
                 )
 
     def _best(self, restarts, X):
-        """Choose a restart by the ranks of its information and of its agreement."""
+        """Choose a restart: most clusters in use, then ranks of two criteria."""
         if len(restarts) == 1:
             return restarts[0]
         information, labels = [], []
@@ -606,9 +596,15 @@ class BaseDeepMixture(
             proba = self._training_proba(restart, X)
             information.append(posterior_mutual_information(proba))
             labels.append(proba.argmax(axis=1))
-        ranks = rankdata(information) + rankdata(label_agreement(labels))
+        # Fits that collapsed agree perfectly: they must not vote.
+        n_live = np.array([len(np.unique(found)) for found in labels])
+        alive = np.flatnonzero(n_live == n_live.max())
+        information = np.array(information)[alive]
+        ranks = rankdata(information)
+        if len(alive) > 1:
+            ranks += rankdata(label_agreement([labels[i] for i in alive]))
         # The more informative of those that share the best sum.
-        return restarts[np.lexsort([information, ranks])[-1]]
+        return restarts[alive[np.lexsort([information, ranks])[-1]]]
 
     def _training_proba(self, restart, X):
         """Posterior of the training rows, checked for divergence."""
@@ -927,6 +923,12 @@ def _inference_dtype(X):
     """Name of the arithmetic for X: float32 where it is exact, else float64."""
     exact = np.result_type(X.dtype, np.float32) == np.float32
     return "float32" if exact else "float64"
+
+
+def _falling(progress, module):
+    """Relative step size: constant until schedules have ended, then down to zero."""
+    falls = max(module.schedule_end, GUIDANCE_ENDS)
+    return 1.0 if progress <= falls else (1 - progress) / (1 - falls)
 
 
 def _posterior(module, x):

@@ -115,7 +115,8 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
     together and apart, from three starts: the codes, as many principal components, and
     five coordinates of its spectrum. Gaussian mixtures are fitted to each layout and to
     the spectrum itself, five seedings with spherical and five with full covariances,
-    and the one whose clusters compress the description of the graph most is kept [3]_.
+    and of those with most clusters in use the one is kept that compresses the
+    description of the graph most [3]_.
 
     Parameters
     ----------
@@ -199,8 +200,7 @@ def _seed(random_state):
 
 
 #: Starts by the string values of `init`: from (codes, n_clusters, random_state, data)
-#: to responsibilities. "random" is the paper as printed: neither pre-training nor a
-#: start.
+#: to responsibilities. "random" has neither pre-training nor a start.
 STARTS = {
     "neighbors": neighbors_start,
     "k-means++": mixture_start,

@@ -885,22 +885,34 @@ def test_n_init_keeps_an_informative_restart_that_agrees_with_the_others(
     x = torch.from_numpy(in_model_units(X)).float()
     with torch.no_grad():
         probas = [module.log_resp(x).exp().numpy() for module in modules]
-    information = [
-        np.mean([entropy(row, proba.mean(0)) for row in proba]) for proba in probas
-    ]
-    assert len(set(information)) == 4
     labels = [proba.argmax(1) for proba in probas]
-    agreement = [
-        np.mean([adjusted_rand_score(a, b) for b in labels if b is not a])
-        for a in labels
-    ]
-    ranks = [
-        sum(information[i] >= other for other in information)
-        + sum((agreement[i] > o) + 0.5 * (agreement[i] == o) for o in agreement)
-        for i in range(4)
-    ]
-    best = max(range(4), key=lambda i: (ranks[i], information[i]))
+    n_live = [len(set(found)) for found in labels]
+    alive = [i for i in range(4) if n_live[i] == max(n_live)]
+    information = {
+        i: np.mean([entropy(row, probas[i].mean(0)) for row in probas[i]])
+        for i in alive
+    }
+    agreement = {
+        i: sum(adjusted_rand_score(labels[i], labels[j]) for j in alive if j != i)
+        for i in alive
+    }
+    ranks = {
+        i: sum(score[i] > score[j] for score in (information, agreement) for j in alive)
+        + sum(agreement[i] == agreement[j] for j in alive) / 2
+        for i in alive
+    }
+    best = max(alive, key=lambda i: (ranks[i], information[i]))
     assert fitted.module_ is modules[best]
+
+
+def test_collapsed_restarts_do_not_vote_for_each_other():
+    n_rows = 30
+    flat = np.full((n_rows, 3), [0.4, 0.3, 0.3])
+    good = np.eye(3)[np.arange(n_rows) % 3]
+    fits = {"flat": flat, "as flat": flat + [1e-3, -1e-3, 0], "good": good}
+    model = make_model()
+    model._training_proba = lambda restart, X: fits[restart]
+    assert model._best(list(fits), None) == "good"
 
 
 def states_equal(first, second):

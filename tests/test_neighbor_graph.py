@@ -194,6 +194,14 @@ def test_spectral_start_spans_the_leading_eigenvectors(monkeypatch):
     assert np.abs(residual).max() < 0.01
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_spectral_start_parts_what_does_not_hang_together(seed):
+    X, y = make_blobs(60, centers=[[0, 0], [99, 0]], random_state=seed)
+    start = spectral_start(fuzzy_graph(X, 8), 3, np.random.RandomState(seed))
+    gap = start[y == 0].mean(axis=0) - start[y == 1].mean(axis=0)
+    assert np.linalg.norm(gap) > 3
+
+
 def test_more_parts_than_coordinates_get_a_spectral_start():
     graph = sparse.csr_array(sparse.block_diag(20 * [np.ones((5, 5)) - np.eye(5)]))
     start = spectral_start(graph, 3, np.random.RandomState(0))
@@ -225,8 +233,8 @@ def test_few_rows_for_many_clusters_get_a_start(n_samples, n_clusters, equal):
     np.testing.assert_allclose(resp.sum(axis=1), 1)
 
 
-def test_start_repeats_with_its_seed():
-    X = np.random.RandomState(0).randn(50, 3)
+@pytest.mark.parametrize("X", [np.random.RandomState(0).randn(50, 3), np.eye(50)])
+def test_start_repeats_with_its_seed(X):
     first, same = (
         neighbors_start(X, 3, np.random.RandomState(7), rows_of(X)) for _ in range(2)
     )

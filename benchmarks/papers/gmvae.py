@@ -49,7 +49,8 @@ MNIST = {
     "max_iter": 40,
     "precision": "bfloat16",
 }
-# The objective of the paper; from the random start, its method as printed.
+# The objective of the paper; from the random start also its method, but for the step
+# size, which falls.
 PAPER = {**MNIST, "init": "k-means++", "beta": 1.0, "max_iter": 60}
 RANDOM = {**MNIST, "init": "random", "beta": 1.0}
 

@@ -1,6 +1,7 @@
 """Scores of clusters by the graph of nearest neighbours: no classes are needed."""
 
 import numpy as np
+import torch
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skdeepmix._data import Rows, Scaling
@@ -53,7 +54,8 @@ def compression_score(X, labels, *, n_neighbors=15):
     Notes
     -----
     It grows with the number of clusters for as long as these hang together. Its cost
-    is that of the nearest neighbours.
+    is that of the nearest neighbours: quadratic in n_samples for more than about 15
+    features.
 
     References
     ----------
@@ -93,7 +95,8 @@ def modularity_score(X, labels, *, n_neighbors=15):
     Returns
     -------
     score : float
-        Below 1 - 1 / n_clusters; higher is better, 0 for a single cluster.
+        At most 1 - 1 / n_clusters; higher is better, 0 for a single cluster, below 0
+        for labels that part neighbours.
 
     Raises
     ------
@@ -130,7 +133,9 @@ def _graph_and_labels(X, labels, n_neighbors):
     labels = column_or_1d(labels)
     check_consistent_length(X, labels)
     components = principal_components(
-        Rows(X, Scaling()), np.arange(X.shape[0]), np.random.RandomState(0)
+        Rows(X, Scaling.fit(X), dtype=torch.float64),
+        np.arange(X.shape[0]),
+        np.random.RandomState(0),
     )
     graph = fuzzy_graph(components, min(n_neighbors, X.shape[0] - 1))
     return graph, np.unique(labels, return_inverse=True)[1]
