@@ -909,7 +909,8 @@ def test_collapsed_restarts_do_not_vote_for_each_other():
     n_rows = 30
     flat = np.full((n_rows, 3), [0.4, 0.3, 0.3])
     good = np.eye(3)[np.arange(n_rows) % 3]
-    fits = {"flat": flat, "as flat": flat + [1e-3, -1e-3, 0], "good": good}
+    also_flat = np.add(flat, [1e-3, -1e-3, 0])
+    fits = {"flat": flat, "also flat": also_flat, "good": good}
     model = make_model()
     model._training_proba = lambda restart, X: fits[restart]
     assert model._best(list(fits), None) == "good"
