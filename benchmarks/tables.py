@@ -255,6 +255,14 @@ TABLES = (
         "starts_defaults",
         studies.default_seconds,
     ),
+    Table(
+        "starts_random",
+        "USPS from a random start",
+        "starts_random",
+        "usps",
+        (ACC, Column("worst", "acc", summary=smallest), NMI, ARI, SECONDS),
+        ("random, beta 1",),
+    ),
     Study(
         "starts_candidates",
         "ACC of the start, by graph, start of the layout and criterion",

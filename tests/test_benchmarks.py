@@ -413,7 +413,13 @@ def test_the_split_parts_all_rows(starts):
 @pytest.mark.filterwarnings("ignore:Graph is not fully connected")
 @pytest.mark.parametrize(
     ("study", "n_lines"),
-    [("defaults", 7), ("candidates", 12), ("restarts", 1), ("number", 2)],
+    [
+        ("defaults", 7),
+        ("random", 1),
+        ("candidates", 12),
+        ("restarts", 1),
+        ("number", 2),
+    ],
 )
 def test_studies_are_run_once(starts, runs, tiny, study, n_lines):
     run, _ = starts.ROWS[study]
