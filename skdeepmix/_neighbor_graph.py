@@ -157,11 +157,12 @@ def spectral_start(graph, n_dims, random_state):
     return start
 
 
-def graph_layout(graph, start, seed, n_epochs=100, device="cpu"):
+def graph_layout(graph, start, seed, n_epochs=100):
     """Lay a graph out by attraction along edges and repulsion of random rows.
 
     Every edge is drawn in an epoch with its weight as probability; the step falls
-    linearly from 1 to 0. The cost is linear in the number of edges.
+    linearly from 1 to 0. The cost is linear in the number of edges. It always runs on
+    the CPU: a GPU would sum the steps of a row in an order that does not repeat.
 
     Parameters
     ----------
@@ -173,8 +174,6 @@ def graph_layout(graph, start, seed, n_epochs=100, device="cpu"):
         Seed of the draws.
     n_epochs : int, default=100
         Number of epochs.
-    device : torch.device or str, default="cpu"
-        Where to compute.
 
     Returns
     -------
@@ -182,19 +181,17 @@ def graph_layout(graph, start, seed, n_epochs=100, device="cpu"):
         Where rows lie at last.
     """
     graph = graph.tocoo()
-    generator = torch.Generator(device).manual_seed(seed)
-    heads, tails = (
-        torch.from_numpy(index.astype(np.int64)).to(device) for index in graph.coords
-    )
-    odds = torch.from_numpy(graph.data / graph.data.max()).to(device, torch.float32)
-    layout = torch.from_numpy(start.astype(np.float32)).to(device)
+    generator = torch.Generator().manual_seed(seed)
+    heads, tails = (torch.from_numpy(index.astype(np.int64)) for index in graph.coords)
+    odds = torch.from_numpy(graph.data / graph.data.max()).float()
+    layout = torch.from_numpy(start.astype(np.float32))
     for epoch in range(n_epochs):
-        draws = torch.rand(len(odds), device=device, generator=generator)
+        draws = torch.rand(len(odds), generator=generator)
         drawn = torch.nonzero(draws < odds).squeeze(1)
-        order = torch.randperm(len(drawn), device=device, generator=generator)
+        order = torch.randperm(len(drawn), generator=generator)
         for block in drawn[order].split(min(EDGE_BLOCK, len(layout))):
             _move(layout, heads[block], tails[block], 1 - epoch / n_epochs, generator)
-    return layout.cpu().numpy()
+    return layout.numpy()
 
 
 def _move(layout, heads, tails, step, generator):
@@ -207,7 +204,6 @@ def _move(layout, heads, tails, step, generator):
     others = torch.randint(
         len(layout),
         (len(heads), N_NEGATIVES),
-        device=layout.device,
         generator=generator,
     )
     gap = layout[heads].unsqueeze(1) - layout[others]

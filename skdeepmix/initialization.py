@@ -155,19 +155,18 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
         views.append(principal_components(data, rows, random_state))
     graph = sum(fuzzy_graph(view, n_neighbors) for view in views) / len(views)
     resp = np.zeros((len(codes), n_clusters))
-    layouts = _layouts(graph, views, data, random_state)
+    layouts = _layouts(graph, views, random_state)
     resp[rows] = _most_compressing(graph, layouts, n_clusters, random_state)
     return resp
 
 
-def _layouts(graph, views, data, random_state):
+def _layouts(graph, views, random_state):
     """Lay a graph out from each of its views and from its spectrum."""
-    device = "cpu" if data is None else data.device
     n_dims = min(SPECTRAL_DIMS, graph.shape[0] - 2)
     spectrum = spectral_start(graph, n_dims, random_state)
     starts = [_spread(view[:, : views[0].shape[1]]) for view in views]
     for start in [*starts, spectrum]:
-        yield graph_layout(graph, start, _seed(random_state), device=device)
+        yield graph_layout(graph, start, _seed(random_state))
     # A layout tears long clusters, which the spectrum leaves whole.
     yield spectrum
 
