@@ -15,6 +15,8 @@ from scipy.special import xlogy
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
+from skdeepmix._training import draw_seed
+
 # Of the curve 1 / (1 + a d^2b) that UMAP fits for a least distance of 0 and a spread
 # of 1 between points of the layout.
 CURVE_A, CURVE_B = 1.929, 0.7915
@@ -56,7 +58,7 @@ def principal_components(data, rows, random_state):
         fitted = random_state.choice(rows, n_fitted, replace=False)
     pca = PCA(
         min(N_COMPONENTS, len(fitted), data.n_features),
-        random_state=random_state.randint(np.iinfo(np.int32).max),
+        random_state=draw_seed(random_state),
     )
     with np.errstate(invalid="ignore"):  # a share of no variance at all
         pca.fit(_gathered(data, fitted))

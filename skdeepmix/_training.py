@@ -157,6 +157,22 @@ def resolve_device(device):
     return resolved
 
 
+def draw_seed(random_state):
+    """Draw a seed for something that has randomness of its own.
+
+    Parameters
+    ----------
+    random_state : numpy.random.RandomState
+        Source of the seed.
+
+    Returns
+    -------
+    seed : int
+        At least 0.
+    """
+    return int(random_state.randint(np.iinfo(np.int32).max))
+
+
 def map_batches(function, batches):
     """Apply a function of tensors to batches, without gradients.
 

@@ -36,6 +36,7 @@ from skdeepmix._sklearn_compat import (
 from skdeepmix._training import (
     PRECISIONS,
     BestState,
+    draw_seed,
     map_batches,
     resolve_device,
     take_moves,
@@ -812,7 +813,7 @@ class BaseDeepMixture(
         labels = self._sampled_labels(n_samples, cluster, random_state)
         module = _cast(self.module_, self._dtype)
         device = next(module.parameters()).device
-        seed = random_state.randint(np.iinfo(np.int32).max)
+        seed = draw_seed(random_state)
         generator = torch.Generator(device).manual_seed(seed)
 
         def draw(cluster):

@@ -13,6 +13,7 @@ from skdeepmix._neighbor_graph import (
     principal_components,
     spectral_start,
 )
+from skdeepmix._training import draw_seed
 
 # A mixture of more rows than this is fitted on a random subset.
 MIXTURE_ROWS = 20_000
@@ -101,7 +102,7 @@ def _mixtures(codes, n_clusters, random_state, **parameters):
             covariance_type=covariance_type,
             init_params="k-means++",
             max_iter=1000,
-            random_state=_seed(random_state),
+            random_state=draw_seed(random_state),
             **parameters,
         ).fit(codes)
 
@@ -166,7 +167,7 @@ def _layouts(graph, views, random_state):
     spectrum = spectral_start(graph, n_dims, random_state)
     starts = [_spread(view[:, : views[0].shape[1]]) for view in views]
     for start in [*starts, spectrum]:
-        yield graph_layout(graph, start, _seed(random_state))
+        yield graph_layout(graph, start, draw_seed(random_state))
     # A layout tears long clusters, which the spectrum leaves whole.
     yield spectrum
 
@@ -192,10 +193,6 @@ def _most_compressing(graph, layouts, n_clusters, random_state):
                 if score > most:
                     most, best = score, resp
     return best
-
-
-def _seed(random_state):
-    return random_state.randint(np.iinfo(np.int32).max)
 
 
 #: Starts by the string values of `init`: from (codes, n_clusters, random_state, data)
@@ -301,7 +298,7 @@ def _fit_labels(clusterer, codes, random_state):
     parameters = clusterer.get_params()
     for name in sorted(parameters):
         if name.split("__")[-1] == "random_state" and parameters[name] is None:
-            clusterer.set_params(**{name: _seed(random_state)})
+            clusterer.set_params(**{name: draw_seed(random_state)})
     return clusterer.fit_predict(codes)
 
 
