@@ -265,6 +265,11 @@ class GaussianMixtureVAE(BaseDeepMixture):
         Number of fits. Of those with most clusters in use the one is kept that ranks
         best by the mutual information of rows and clusters and by the agreement of its
         labels with the other fits.
+    n_jobs : int or None, default=None
+        Number of processes for the `n_init` fits; None is 1, or what
+        :func:`joblib.parallel_config` says; -1 is all cores. Fits side by side share
+        the threads, which changes results by rounding alone; an interrupt keeps those
+        that have finished.
     max_iter : int, default=80
         Number of epochs; pre-training comes on top with a quarter as many.
     batch_size : int or "auto", default="auto"
@@ -382,6 +387,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
         decoder=None,
         init="neighbors",
         n_init=1,
+        n_jobs=None,
         max_iter=80,
         batch_size="auto",
         learning_rate=1e-3,
@@ -405,6 +411,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
         self.decoder = decoder
         self.init = init
         self.n_init = n_init
+        self.n_jobs = n_jobs
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -153,6 +154,27 @@ def test_no_restart_follows_an_interrupt():
     assert callback.n_begun == {"fit": 1, "init": 1, "epoch": 2}
     assert callback.n_torn_down == 1
     assert_usable(model)
+
+
+def test_parallel_restarts_equal_sequential_ones():
+    one, two = (small(n_init=3, n_jobs=n_jobs).fit(X) for n_jobs in (1, 2))
+    assert_equal_fits(one, two)
+
+
+def test_callbacks_see_parallel_restarts():
+    monitor = ScoringMonitor(scoring="adjusted_rand_score")
+    small(n_init=2, n_jobs=2, max_iter=4).set_callbacks(monitor).fit(X, y)
+    logs = monitor.get_logs().data
+    assert sum(row["task_name"] == "epoch" for row in logs) == 2 * 4
+
+
+def test_an_interrupt_between_parallel_restarts_keeps_the_finished_ones():
+    def runs():
+        yield SimpleNamespace(interrupted=False, stopped=False)
+        raise KeyboardInterrupt
+
+    (kept,) = GaussianMixtureVAE._gather(runs())
+    assert kept.interrupted
 
 
 class InterruptedClusterer(KMeans):

@@ -1,0 +1,479 @@
+"""What all estimators share on scikit-learn's side."""
+
+import copy
+import math
+import warnings
+from abc import ABC
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdeepmix._data import Rows, Scaling
+from skdeepmix._progress import progress_bar
+from skdeepmix._sklearn_compat import (
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    fit_context,
+    with_callbacks,
+)
+from skdeepmix._training import (
+    PRECISIONS,
+    BestState,
+    map_batches,
+    resolve_device,
+    take_moves,
+)
+from skdeepmix.base._modules import LatentModule
+from skdeepmix.distributions import LIKELIHOODS
+from skdeepmix.initialization import GUIDANCE_ENDS
+from skdeepmix.networks import MLP, NetworkSpec
+
+# Rows farther away than this many scales get float64 arithmetic.
+FAR = 1e6
+# Hidden layers of the default network for fewer rows than the given number: few rows
+# have little to teach, and a large network would make small fits slow.
+DEFAULT_LAYERS = {1000: (128, 128), 5000: (500, 500), math.inf: (500, 500, 2000)}
+
+
+@dataclass
+class FitRun:
+    """One of `n_init` runs of a fit."""
+
+    module: LatentModule
+    start_labels: np.ndarray | None = None
+    loss_curve: list = field(default_factory=list)
+    n_iter_guided: int = 0
+    interrupted: bool = False
+    stopped: bool = False
+
+
+class BaseDeepModel(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    ABC,
+):
+    """Base of all estimators: fitting, units, latents and scores of a module.
+
+    A subclass names its `LatentModule` in ``_module_class`` and turns parameters of its
+    own into arguments of that class in ``_module_parameters``.
+    """
+
+    _module_class: type[LatentModule]
+    # Parameters of models whose fits depend on the start.
+    n_init = 1
+    n_jobs = None
+
+    _parameter_constraints: dict = {
+        "n_latent": [Interval(Integral, 1, None, closed="left")],
+        "encoder": [NetworkSpec, None],
+        "decoder": [NetworkSpec, None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def _module_parameters(self):
+        """Return arguments of the module class that are the subclass's own."""
+        return {}
+
+    # Fitting
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the model to the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, of any real dtype; CSR matrices are made dense batch by batch, memory
+            maps read batch by batch.
+        y : array-like of shape (n_samples,) or None, default=None
+            Not used for fitting; passed on to callbacks.
+
+        Returns
+        -------
+        self : object
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is invalid, or a loss becomes NaN.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If clusters died out, or the fit was interrupted.
+        """
+        X = self._validate_rows(X, reset=True)
+        self._check_fit(X)
+        seeds = check_random_state(self.random_state).randint(
+            np.iinfo(np.int32).max, size=(self.n_init, 4)
+        )
+        device = resolve_device(self.device)
+        self._freeze(X)
+        context = self._init_callback_context(max_subtasks=self.n_init)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        # Made here, since workers cannot add to the tree of tasks.
+        tasks = [context.subcontext("init", max_subtasks=self.max_iter) for _ in seeds]
+        # Copies for the workers: a memory map would be read batch by batch.
+        parallel = Parallel(self.n_jobs, return_as="generator", max_nbytes=None)
+        runs = parallel(
+            delayed(self._fit_once)(X, y, device, *of_run)
+            for of_run in zip(seeds, tasks, strict=True)
+        )
+        finished = self._gather(runs)
+        best = self._best(finished, X)
+        if finished[-1].interrupted:
+            warnings.warn(
+                f"The fit was interrupted after {len(best.loss_curve)} of "
+                f"{self.max_iter} epochs. The model is usable as it is.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self._keep(best, X)
+        context.call_on_fit_task_end(
+            estimator=self,
+            X=X,
+            y=y,
+            reconstruction_attributes=self._snapshot(self.module_),
+        )
+        return self
+
+    @staticmethod
+    def _gather(runs):
+        """Collect runs until one is interrupted or a callback has had enough."""
+        finished = []
+        try:
+            for run in runs:
+                finished.append(run)
+                if run.interrupted or run.stopped:
+                    break
+        except KeyboardInterrupt:
+            if not finished:
+                raise
+            finished[-1].interrupted = True
+        return finished
+
+    def _check_fit(self, X):
+        """Find what is wrong with parameters and rows before any work."""
+
+    def _freeze(self, X):
+        """Fix what later calls need, whatever parameters are set after the fit."""
+        # Networks of an earlier fit belong to what that one froze: should this fit
+        # fail, the model is not fitted.
+        vars(self).pop("module_", None)
+        self._dtype = inference_dtype(X)
+        rescales = LIKELIHOODS[self.likelihood].rescales
+        self._scaling = Scaling.fit(X) if rescales else Scaling()
+        encoder = self._spec(self.encoder, X.shape[0])
+        self._frozen = {
+            "n_features": X.shape[1],
+            "n_latent": self.n_latent,
+            "encoder": encoder,
+            "decoder": encoder if self.decoder is None else clone(self.decoder),
+            "likelihood": self.likelihood,
+            **self._module_parameters(),
+        }
+
+    @staticmethod
+    def _spec(spec, n_samples):
+        if spec is not None:
+            return clone(spec)
+        return MLP(next(v for limit, v in DEFAULT_LAYERS.items() if n_samples < limit))
+
+    def _fit_once(self, X, y, device, seeds, task):
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        module = self._new_module(seeds[0]).to(device)
+        module.generator = torch.Generator(device).manual_seed(int(seeds[1]))
+        data = Rows(
+            X,
+            self._scaling,
+            device=device,
+            batch_size=self._batch_size(X.shape[0]),
+            seed=int(seeds[2]),
+        ).reside()
+        run = FitRun(module)
+        self._begin(run, data, np.random.RandomState(seeds[3]))
+        try:
+            self._train(run, data, X, y, task)
+        except KeyboardInterrupt:
+            run.interrupted = True
+        with torch.no_grad():
+            module.finalize(data)
+        module.generator = None
+        run.stopped = task.call_on_fit_task_end(
+            estimator=self,
+            X=X,
+            y=y,
+            reconstruction_attributes=self._snapshot(module),
+        )
+        return run
+
+    def _begin(self, run, data, random_state):
+        """Prepare the module of a run before it is trained."""
+
+    def _new_module(self, seed):
+        generator = torch.Generator().manual_seed(int(seed))
+        return self._module_class(**self._frozen, generator=generator)
+
+    def _batch_size(self, n_samples):
+        if self.batch_size == "auto":
+            return min(max(100, n_samples // 14), 256, n_samples)
+        return min(self.batch_size, n_samples)
+
+    def _train(self, run, data, X, y, context):
+        module, guided = run.module, data.targets is not None
+        optimizers = module.optimizers(self.learning_rate)
+        best = BestState(module, self.tol, self.n_iter_no_change)
+        settled = max(module.schedule_end, GUIDANCE_ENDS if guided else 0.0)
+        groups = [g for o in optimizers.values() for g in o.param_groups]
+        step_sizes = [group["lr"] for group in groups]
+        module.train()
+        try:
+            with progress_bar(type(self).__name__, self.max_iter, self.verbose) as show:
+                for epoch in range(self.max_iter):
+                    task = context.subcontext("epoch")
+                    task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+                    progress = epoch / self.max_iter
+                    for group, step_size in zip(groups, step_sizes, strict=True):
+                        group["lr"] = step_size * _falling(progress, module)
+                    moves = module.epoch(data, progress)
+                    terms = take_moves(moves, optimizers, self.precision)
+                    self._check_finite(terms, f"epoch {epoch + 1}")
+                    show(terms)
+                    run.n_iter_guided += "guidance" in terms
+                    terms.pop("guidance", None)
+                    run.loss_curve.append(module.epoch_loss(terms))
+                    stop = task.call_on_fit_task_end(
+                        estimator=self,
+                        X=X,
+                        y=y,
+                        reconstruction_attributes=self._snapshot(module),
+                    )
+                    if progress >= settled:
+                        stop |= best.update(run.loss_curve[-1])
+                    if stop:
+                        break
+        finally:
+            best.restore()
+            module.eval()
+
+    def _check_finite(self, terms, when):
+        for name, value in terms.items():
+            if not np.isfinite(value):
+                raise ValueError(
+                    f"The loss of {type(self).__name__} became {value} at {when}, "
+                    f"in the term '{name}'. Use a smaller 'learning_rate'."
+                )
+
+    def _best(self, runs, X):
+        """Choose among the runs."""
+        return runs[0]
+
+    def _keep(self, run, X):
+        # All at once: an interrupted fit leaves no model in parts.
+        vars(self).update(self._results(run, X))
+
+    def _results(self, run, X, **of_model):
+        """Fitted attributes of a run."""
+        return self._fitted_attributes(run.module, **of_model) | {
+            "loss_curve_": run.loss_curve,
+            "n_iter_": len(run.loss_curve),
+        }
+
+    def _fitted_attributes(self, module):
+        """What follows from the module: all that the methods need."""
+        return {"module_": module}
+
+    def _snapshot(self, module):
+        """Put off the attributes of a usable copy until a callback asks for them."""
+        return lambda: self._fitted_attributes(copy.deepcopy(module).eval())
+
+    # Inference
+
+    def transform(self, X):
+        """Latent representation: the posterior mean.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_latent)
+            Latents, dimensionless.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return self._map(lambda module, x: module.embed(x), X)
+
+    def inverse_transform(self, Z):
+        """Expected rows of given latents.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_latent)
+            Latents, as `transform` returns them.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, in data units.
+
+        Raises
+        ------
+        ValueError
+            If Z has another number of columns.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, input_name="Z")
+        if Z.shape[1] != self.module_.n_latent:
+            raise ValueError(
+                f"Z has {Z.shape[1]} columns, but {type(self).__name__} has "
+                f"{self.module_.n_latent} latent dimensions. Pass what 'transform' "
+                "returns."
+            )
+        X = self._map(lambda module, z: module.decode(z), Z, scaling=Scaling())
+        return self._scaling.to_data(X)
+
+    def score_samples(self, X):
+        """Log-likelihood of every row, or a bound on it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n_samples,)
+            In nats, of X in its own units; higher is better. The guide of the model
+            says whether it is exact, a lower bound or an estimate.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        log_prob = self._map(lambda module, x: module.log_prob(x), X)
+        # Change of units: d features, each divided by the scale.
+        return log_prob - X.shape[1] * math.log(self._scaling.scale)
+
+    def score(self, X, y=None):
+        """Mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            In nats per row; higher is better.
+        """
+        return float(self.score_samples(X).mean())
+
+    def _map(self, function, X, module=None, scaling=None):
+        """Apply a function of the module and a batch, in the arithmetic of X."""
+        scaling = scaling or self._scaling
+        dtype = inference_dtype(X)
+        # Squares of rows this far away would leave the range of float32.
+        far = max(float(X.max()), -float(X.min())) > FAR * scaling.scale
+        module = cast_module(module or self.module_, "float64" if far else dtype)
+        like = next(module.parameters())
+        rows = Rows(X, scaling, dtype=like.dtype, device=like.device)
+        results = map_batches(
+            lambda x: function(module, x), (rows[block] for block in rows.ordered())
+        )
+        return results.astype(dtype, copy=False)
+
+    # The rest of the contract
+
+    def _validate_rows(self, X, *, reset):
+        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
+        likelihood = self.likelihood if reset else self._frozen["likelihood"]
+        if not LIKELIHOODS[likelihood].rescales and not 0 <= X.min() <= X.max() <= 1:
+            raise ValueError(
+                f"likelihood='{likelihood}' needs X in [0, 1], but X ranges from "
+                f"{X.min():.4g} to {X.max():.4g}. Rescale X, for example with "
+                "MinMaxScaler, or use likelihood='gaussian'."
+            )
+        return X
+
+    @property
+    def _n_features_out(self):
+        return self.module_.n_latent
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether the model has networks to predict with."""
+        return hasattr(self, "module_")
+
+    def __getstate__(self):
+        """Return the state as numpy arrays and plain Python."""
+        state = dict(super().__getstate__())
+        if "module_" in state:
+            tensors = state["module_"].state_dict()
+            state["module_"] = {n: t.cpu().numpy() for n, t in tensors.items()}
+        return state
+
+    def __setstate__(self, state):
+        """Rebuild the module from what the fit froze, on the CPU."""
+        super().__setstate__(state)
+        if "module_" in state:
+            module = self._new_module(0)
+            module.load_state_dict(
+                # A copy: the arrays may be read-only memory maps.
+                {n: torch.from_numpy(np.array(a)) for n, a in state["module_"].items()}
+            )
+            self.module_ = module.eval()
+
+
+def inference_dtype(X):
+    """Name of the arithmetic for X: float32 where it is exact, else float64."""
+    exact = np.result_type(X.dtype, np.float32) == np.float32
+    return "float32" if exact else "float64"
+
+
+def _falling(progress, module):
+    """Relative step size: constant until schedules have ended, then down to zero."""
+    falls = max(module.schedule_end, GUIDANCE_ENDS)
+    return 1.0 if progress <= falls else (1 - progress) / (1 - falls)
+
+
+def cast_module(module, dtype):
+    """Return the module, or a copy of it in float64."""
+    return copy.deepcopy(module).double() if dtype == "float64" else module

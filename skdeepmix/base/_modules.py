@@ -1,0 +1,337 @@
+"""What the author of a model writes: networks, losses, posterior and sampling."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+from skdeepmix.distributions import standard_normal
+from skdeepmix.initialization import guidance_weight
+
+
+class LatentModule(nn.Module, ABC):
+    """Networks between rows and latents, and how they are trained.
+
+    Everything is in model units: rows centred and divided by one scale, or as they are
+    for a Bernoulli likelihood. Randomness comes from `generator` alone.
+
+    Attributes
+    ----------
+    n_latent : int
+        Number L of latent dimensions, the columns of `embed`.
+    generator : torch.Generator or None
+        Source of noise while the module is trained.
+    schedule_end : float
+        Fraction of the fit at which the module's own schedules have ended.
+    """
+
+    n_latent: int
+    generator = None
+    schedule_end = 0.0
+
+    @abstractmethod
+    def epoch(self, data, progress):
+        """Yield the moves of one epoch.
+
+        When the generator resumes, the step has been taken.
+
+        Parameters
+        ----------
+        data : Rows
+            Rows.
+        progress : float
+            Fraction of the fit that is done, in [0, 1).
+
+        Yields
+        ------
+        terms : dict of str to torch.Tensor of shape ()
+            Named losses, whose sum is minimised.
+        *players : str
+            Names of the optimizers that step; none means all.
+        """
+
+    @abstractmethod
+    def embed(self, x):
+        """Latent representation: the posterior mean.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        z : torch.Tensor of shape (n, n_latent)
+            Latents.
+        """
+
+    @abstractmethod
+    def decode(self, z):
+        """Expected rows of given latents.
+
+        Parameters
+        ----------
+        z : torch.Tensor of shape (n, n_latent)
+            Latents.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+        """
+
+    @abstractmethod
+    def log_prob(self, x):
+        """Log-likelihood of rows, or a bound or an estimate, deterministic.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_prob : torch.Tensor of shape (n,)
+            In nats.
+        """
+
+    def pretraining_epoch(self, data):
+        """Yield the moves of one epoch as a deterministic autoencoder.
+
+        Parameters
+        ----------
+        data : Rows
+            Rows.
+
+        Yields
+        ------
+        move : tuple
+            The reconstruction loss of a batch.
+        """
+        for rows in data.shuffled():
+            yield ({"reconstruction": self.reconstruction(data[rows]).mean()},)
+
+    def reconstruction(self, x):
+        """Loss of the pre-training; default: the squared error of a row.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        loss : torch.Tensor of shape (n,)
+            Loss of every row when its embedding is decoded.
+        """
+        return (self.decode(self.embed(x)) - x).square().sum(1)
+
+    def optimizers(self, learning_rate):
+        """Make the players.
+
+        Parameters
+        ----------
+        learning_rate : float
+            Step size.
+
+        Returns
+        -------
+        optimizers : dict of str to torch.optim.Optimizer
+            Every parameter belongs to at least one. Default: one Adam over all.
+        """
+        return {"all": torch.optim.Adam(self.parameters(), learning_rate, fused=True)}
+
+    def epoch_loss(self, terms):
+        """Loss by which epochs are compared; default: the sum of the terms.
+
+        Parameters
+        ----------
+        terms : dict of str to float
+            Mean of every term over the moves of an epoch, without guidance.
+
+        Returns
+        -------
+        loss : float
+            The weights of the epoch with the lowest are kept.
+        """
+        return sum(terms.values())
+
+    def finalize(self, data):
+        """Set what follows from the final weights, without gradients; default: nothing.
+
+        Parameters
+        ----------
+        data : Rows
+            Rows.
+        """
+
+    def noise(self, *shape):
+        """Draw standard normal noise from `generator`.
+
+        Parameters
+        ----------
+        *shape : int
+            Shape.
+
+        Returns
+        -------
+        noise : torch.Tensor
+            Noise of the type and on the device of the parameters.
+        """
+        return standard_normal(shape, next(self.parameters()), self.generator)
+
+
+class MixtureModule(LatentModule):
+    """A latent module with clusters, each of which can be sampled.
+
+    Attributes
+    ----------
+    n_clusters : int
+        Number K of mixture components.
+    n_latent : int
+        Number L of latent dimensions, the columns of `embed`.
+    log_weights : torch.Tensor of shape (n_clusters,)
+        Logarithms of the mixing weights.
+    generator : torch.Generator or None
+        Source of noise while the module is trained.
+    schedule_end : float
+        Fraction of the fit at which the module's own schedules have ended.
+    """
+
+    n_clusters: int
+    log_weights: torch.Tensor
+
+    @abstractmethod
+    def losses(self, x):
+        """Yield the moves of one batch.
+
+        When the generator resumes, the step has been taken.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            A batch.
+
+        Yields
+        ------
+        terms : dict of str to torch.Tensor of shape ()
+            Named losses, whose sum is minimised.
+        *players : str
+            Names of the optimizers that step; none means all.
+        """
+
+    @abstractmethod
+    def log_resp(self, x):
+        """Log-probabilities of the clusters, deterministic.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_resp : torch.Tensor of shape (n, n_clusters)
+            Normalised log p(k | x), in nats.
+        """
+
+    @abstractmethod
+    def sample(self, cluster, generator):
+        """Draw one conditional mean for each given cluster.
+
+        Parameters
+        ----------
+        cluster : torch.Tensor of shape (n,)
+            Indices of clusters.
+        generator : torch.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n, n_features)
+            Expected rows given freshly drawn latents.
+        """
+
+    @abstractmethod
+    def centers(self):
+        """Decoded centre of every cluster.
+
+        Returns
+        -------
+        centers : torch.Tensor of shape (n_clusters, n_features)
+            One row per cluster.
+        """
+
+    def add_noise(self, x, generator):
+        """Draw observations around conditional means; default: the means.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Expected rows.
+        generator : torch.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+        """
+        return x
+
+    def initialize(self, data):
+        """Set parameters from a start, after pre-training; default: nothing.
+
+        Parameters
+        ----------
+        data : Rows
+            Rows with the responsibilities of the start in `targets`.
+        """
+
+    def epoch(self, data, progress):
+        """Yield the moves of one epoch: random batches through `losses`.
+
+        Parameters
+        ----------
+        data : Rows
+            Rows, with responsibilities to be guided by in `targets` or None.
+        progress : float
+            Fraction of the fit that is done, in [0, 1).
+
+        Yields
+        ------
+        move : tuple
+            As in `losses`, with the guidance towards the start added.
+        """
+        for rows in data.shuffled():
+            x = data[rows]
+            yield from self.guided(self.losses(x), x, data.targets_of(rows), progress)
+
+    def guided(self, moves, x, targets, progress):
+        """Add the guidance towards the start to every move of a batch.
+
+        Parameters
+        ----------
+        moves : iterator of tuple
+            Terms and players, as `losses` yields them.
+        x : torch.Tensor of shape (n, n_features)
+            The batch.
+        targets : torch.Tensor of shape (n, n_clusters) or None
+            Responsibilities of the start, if there is one.
+        progress : float
+            Fraction of the fit that is done, in [0, 1).
+
+        Yields
+        ------
+        move : tuple
+            The moves, with the weighted cross-entropy of `log_resp` against the
+            responsibilities as one more term while it has weight.
+        """
+        weight = 0.0 if targets is None else guidance_weight(progress)
+        for terms, *players in moves:
+            if weight > 0:
+                # Rows without a target do not dilute the others.
+                known = targets.sum().clamp(min=1)
+                guidance = -(targets * self.log_resp(x)).sum() / known
+                terms = terms | {"guidance": weight * guidance}
+            yield terms, *players
