@@ -1,7 +1,8 @@
 """Deep mixture models that behave like KMeans and GaussianMixture."""
 
+from skdeepmix._autoencoder import Autoencoder
 from skdeepmix._gaussian_mixture_vae import GaussianMixtureVAE
 
 __version__ = "0.1.0"
 
-__all__ = ["GaussianMixtureVAE", "__version__"]
+__all__ = ["Autoencoder", "GaussianMixtureVAE", "__version__"]

@@ -67,7 +67,8 @@ def test_a_fit_is_guided_by_these_weights(blobs, monkeypatch):
     X, y = blobs
     seen = []
     monkeypatch.setattr(
-        "skdeepmix.base._modules.guidance_weight", lambda progress: seen.append(progress) or 0.0
+        "skdeepmix.base._modules.guidance_weight",
+        lambda progress: seen.append(progress) or 0.0,
     )
     GaussianMixtureVAE(3, encoder=MLP((4,)), init=y, max_iter=4).fit(X)
     assert seen == [0, 0.25, 0.5, 0.75]

@@ -12,6 +12,11 @@ from skdeepmix.datasets._fetchers import (
     fetch_usps,
     fetch_yaleb,
 )
+from skdeepmix.datasets._toys import (
+    make_moon_circle,
+    make_two_circles,
+    make_two_moons,
+)
 
 __all__ = [
     "fetch_coil20",
@@ -24,4 +29,7 @@ __all__ = [
     "fetch_usps",
     "fetch_yaleb",
     "make_arcs",
+    "make_moon_circle",
+    "make_two_circles",
+    "make_two_moons",
 ]
