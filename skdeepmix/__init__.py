@@ -2,7 +2,8 @@
 
 from skdeepmix._autoencoder import Autoencoder
 from skdeepmix._gaussian_mixture_vae import GaussianMixtureVAE
+from skdeepmix._mixture_of_networks import MixtureOfNetworks
 
 __version__ = "0.1.0"
 
-__all__ = ["Autoencoder", "GaussianMixtureVAE", "__version__"]
+__all__ = ["Autoencoder", "GaussianMixtureVAE", "MixtureOfNetworks", "__version__"]

@@ -97,6 +97,11 @@ class Rows:
         Seed of the row order.
     targets : torch.Tensor of shape (n_samples, n_clusters) or None, default=None
         Responsibilities of a start, rows of zeros where it has no opinion.
+
+    Attributes
+    ----------
+    memo : object
+        What a module notes about the rows for the time of a fit.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class Rows:
         self.device = torch.device(device)
         self.batch_size = batch_size or _block_rows(X.shape[1])
         self.targets = targets
+        self.memo = None
         self._generator = torch.Generator().manual_seed(seed)
         self._resident = None
 

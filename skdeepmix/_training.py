@@ -35,6 +35,8 @@ def take_moves(moves, optimizers, precision="float32"):
         for name, term in terms.items():
             totals[name] = totals.get(name, 0) + term.detach()
             counts[name] = counts.get(name, 0) + 1
+    if not totals:
+        return {}
     # One read of the device per epoch.
     values = torch.stack([torch.as_tensor(v) for v in totals.values()]).tolist()
     return {

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array
 
@@ -107,6 +108,30 @@ def _mixtures(codes, n_clusters, random_state, **parameters):
         ).fit(codes)
 
 
+def random_rows_start(codes, n_clusters, random_state, data=None):
+    """Put every row to the nearest of a few random ones.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_latent)
+        Latent codes.
+    n_clusters : int
+        Number of random rows.
+    random_state : numpy.random.RandomState
+        Chooses them.
+    data : Rows or None, default=None
+        Not used.
+
+    Returns
+    -------
+    resp : ndarray of shape (n_samples, n_clusters)
+        One 1 in every row.
+    """
+    chosen = random_state.permutation(len(codes))[:n_clusters]
+    labels = pairwise_distances_argmin(codes, codes[chosen])
+    return np.eye(n_clusters)[labels]
+
+
 def neighbors_start(codes, n_clusters, random_state, data=None):
     """Cluster the neighbour graph of rows and latent codes.
 
@@ -204,18 +229,20 @@ STARTS = {
 }
 
 
-def resolve_start(init, n_samples, n_clusters):
+def resolve_start(init, n_samples, n_clusters, starts=STARTS):
     """Turn the `init` parameter into what makes a start, checked.
 
     Parameters
     ----------
     init : str, callable, estimator or array-like
-        A key of `STARTS` or one of its functions; a clusterer; or labels or
+        A key of `starts` or one of its functions; a clusterer; or labels or
         responsibilities.
     n_samples : int
         Number of rows that labels or responsibilities must have.
     n_clusters : int
         Number of clusters.
+    starts : dict of str to callable or None, default=STARTS
+        What the strings stand for.
 
     Returns
     -------
@@ -229,7 +256,7 @@ def resolve_start(init, n_samples, n_clusters):
         If the labels or responsibilities do not fit the data.
     """
     if isinstance(init, str):
-        return STARTS[init]
+        return starts[init]
     if isinstance(init, type):
         raise ValueError(
             f"The 'init' parameter is the class {init.__name__}. Pass an instance of "

@@ -39,6 +39,8 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
 
     _module_class: type[MixtureModule]
     _score_kind: str
+    #: What the string values of `init` stand for.
+    _starts = STARTS
 
     _parameter_constraints: dict = {
         **BaseDeepModel._parameter_constraints,
@@ -56,15 +58,18 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
                 "Expected n_samples >= n_clusters but got n_clusters = "
                 f"{self.n_clusters}, n_samples = {X.shape[0]}."
             )
-        resolve_start(self.init, X.shape[0], self.n_clusters)
+        self._resolved_start(X.shape[0])
 
     def _freeze(self, X):
         super()._freeze(X)
         self._frozen["n_clusters"] = self.n_clusters
 
+    def _resolved_start(self, n_samples):
+        return resolve_start(self.init, n_samples, self.n_clusters, self._starts)
+
     def _begin(self, run, data, random_state):
         """Pre-train, cluster the codes, and hand over to the module."""
-        start = resolve_start(self.init, len(data), self.n_clusters)
+        start = self._resolved_start(len(data))
         if start is None:
             return
         module = run.module

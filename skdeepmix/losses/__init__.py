@@ -2,5 +2,12 @@
 
 from skdeepmix.losses._categorical import categorical_kl
 from skdeepmix.losses._gaussian import gaussian_kl, gaussian_log_prob
+from skdeepmix.losses._mmd import median_distance, squared_mmd
 
-__all__ = ["categorical_kl", "gaussian_kl", "gaussian_log_prob"]
+__all__ = [
+    "categorical_kl",
+    "gaussian_kl",
+    "gaussian_log_prob",
+    "median_distance",
+    "squared_mmd",
+]

@@ -1,4 +1,4 @@
-"""How well clusters match known classes, and how good they look without any."""
+"""Scores of clusters, with and without known classes, and of samples."""
 
 from skdeepmix.metrics._agreement import label_agreement
 from skdeepmix.metrics._neighbors import compression_score, modularity_score
@@ -17,6 +17,7 @@ from skdeepmix.metrics._supervised import (
     makhzani_accuracy,
     purity_score,
 )
+from skdeepmix.metrics._two_sample import mmd_score, parzen_log_likelihood
 
 __all__ = [
     "clustering_accuracy",
@@ -25,9 +26,11 @@ __all__ = [
     "entropy_scorer",
     "label_agreement",
     "makhzani_accuracy",
+    "mmd_score",
     "modularity_score",
     "modularity_scorer",
     "mutual_information_scorer",
+    "parzen_log_likelihood",
     "posterior_entropy",
     "posterior_mutual_information",
     "purity_score",

@@ -8,7 +8,11 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skdeepmix._sklearn_compat import Interval, StrOptions
-from skdeepmix.networks._layers import initialized_conv, initialized_linear
+from skdeepmix.networks._layers import (
+    StackedLinear,
+    initialized_conv,
+    initialized_linear,
+)
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -103,6 +107,62 @@ class NetworkSpec(BaseEstimator, ABC):
         self._validate_params()
         return self._decoder(n_inputs, n_features, generator)
 
+    def build_stacked_encoders(self, n_networks, n_features, n_outputs, generator):
+        """Build K equal networks from data to codes on a tensor axis.
+
+        Parameters
+        ----------
+        n_networks : int
+            Number K of networks.
+        n_features : int
+            Number of columns of the data.
+        n_outputs : int
+            Number of outputs.
+        generator : torch.Generator
+            Source of the initial weights.
+
+        Returns
+        -------
+        networks : torch.nn.Module
+            Maps (n_networks, n, n_features), or (n, n_features) for all networks, to
+            (n_networks, n, n_outputs).
+
+        Raises
+        ------
+        ValueError
+            If a parameter of the spec is invalid, or it cannot be stacked.
+        """
+        self._validate_params()
+        return self._stacked(n_networks, n_features, n_outputs, generator, 1)
+
+    def build_stacked_decoders(self, n_networks, n_inputs, n_features, generator):
+        """Build K equal networks from codes to data on a tensor axis.
+
+        Parameters
+        ----------
+        n_networks : int
+            Number K of networks.
+        n_inputs : int
+            Number of code dimensions.
+        n_features : int
+            Number of columns of the data.
+        generator : torch.Generator
+            Source of the initial weights.
+
+        Returns
+        -------
+        networks : torch.nn.Module
+            Maps (n_networks, n, n_inputs), or (n, n_inputs) for all networks, to
+            (n_networks, n, n_features).
+
+        Raises
+        ------
+        ValueError
+            If a parameter of the spec is invalid, or it cannot be stacked.
+        """
+        self._validate_params()
+        return self._stacked(n_networks, n_inputs, n_features, generator, -1)
+
     @abstractmethod
     def _encoder(self, n_features, n_outputs, generator):
         """See `build_encoder`."""
@@ -110,6 +170,13 @@ class NetworkSpec(BaseEstimator, ABC):
     @abstractmethod
     def _decoder(self, n_inputs, n_features, generator):
         """See `build_decoder`."""
+
+    def _stacked(self, n_networks, n_in, n_out, generator, direction):
+        """See `build_stacked_encoders`; -1 is the direction of a decoder."""
+        raise ValueError(
+            f"{type(self).__name__} cannot be built {n_networks} times side by side. "
+            "Use MLP."
+        )
 
     @property
     def _gain(self):
@@ -179,6 +246,23 @@ class MLP(NetworkSpec):
             ]
         return nn.Sequential(
             *layers, initialized_linear(sizes[-2], sizes[-1], generator)
+        )
+
+    def _stacked(self, n_networks, n_in, n_out, generator, direction):
+        if self.normalization != "none":
+            raise ValueError(
+                f"normalization='{self.normalization}' is not available for networks "
+                "side by side. Use normalization='none'."
+            )
+        sizes = [n_in, *_sizes(self, "hidden_layer_sizes")[::direction], n_out]
+        layers = []
+        for first, second in zip(sizes[:-2], sizes[1:-1], strict=True):
+            layers += [
+                StackedLinear(n_networks, first, second, generator, self._gain),
+                ACTIVATIONS[self.activation](),
+            ]
+        return nn.Sequential(
+            *layers, StackedLinear(n_networks, sizes[-2], sizes[-1], generator)
         )
 
 
