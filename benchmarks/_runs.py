@@ -414,7 +414,7 @@ class Curve:
     Attributes
     ----------
     points : list of dict
-        `init` (from 0), `epoch` (from 1), `acc` and, with `X_val`, `score`.
+        `init` (from 0), `epoch` (from 1), `acc`, `purity` and, with `X_val`, `score`.
     seconds : float
         Time spent here, to be taken off the time of the fit.
     """
@@ -444,6 +444,7 @@ class Curve:
             "init": context.parent.task_id,
             "epoch": epoch,
             "acc": clustering_accuracy(self.y, labels),
+            "purity": purity_score(self.y, labels),
         }
         if self.X_val is not None:
             point["score"] = fitted_estimator.score(self.X_val)
@@ -464,23 +465,25 @@ class Curve:
         names = self.points[0] if self.points else ()
         return {name: [point[name] for point in self.points] for name in names}
 
-    def acc_at(self, epoch):
-        """Accuracy at the last point that is not after an epoch.
+    def score_at(self, epoch, score):
+        """A score at the last point that is not after an epoch.
 
         Parameters
         ----------
         epoch : int
             From 1.
+        score : {"acc", "purity"}
+            Which score.
 
         Returns
         -------
-        acc : float or None
+        value : float or None
             None if there is no such point, or if there are several restarts: this
             callback does not know which of them was kept.
         """
         before = [point for point in self.points if point["epoch"] <= epoch]
         one_restart = len({point["init"] for point in self.points}) == 1
-        return before[-1]["acc"] if before and one_restart else None
+        return before[-1][score] if before and one_restart else None
 
 
 def fit_and_record(
@@ -495,6 +498,7 @@ def fit_and_record(
     every=None,
     score_on=None,
     test=None,
+    extra=None,
 ):
     """Fit, score and write one line, unless it is on file.
 
@@ -519,6 +523,8 @@ def fit_and_record(
         whose name is not ``"score"`` is also part of the curve.
     test : tuple of (X, y) or None, default=None
         Rows that are not fitted, whose scores get names that end in ``_test``.
+    extra : callable or None, default=None
+        From the fitted estimator to a dict of more results.
 
     Returns
     -------
@@ -549,6 +555,7 @@ def fit_and_record(
             device=device_name(estimator),
             **evaluate(estimator, X, y, curve, score_on),
             **(test_scores(estimator, *test) if test else {}),
+            **(extra(estimator) if extra else {}),
         )
         print(
             f"{data}, {setting}, seed {seed}: ACC {line['acc']:.3f}, "
@@ -578,8 +585,8 @@ def evaluate(estimator, X, y, curve, score_on):
     -------
     results : dict
         The `scores`; `acc_start` and `acc_guided`, the accuracy of the start and at
-        the end of its guidance; log-likelihoods in nats per row; `n_iter`, `curve` and
-        `estimator`.
+        the end of its guidance, and their purities; log-likelihoods in nats per row;
+        `n_iter`, `curve` and `estimator`.
     """
     labels = getattr(estimator, "labels_", None)
     labels = estimator.predict(X) if labels is None else labels
@@ -588,9 +595,12 @@ def evaluate(estimator, X, y, curve, score_on):
     start = getattr(estimator, "start_labels_", None)
     if start is not None:
         results["acc_start"] = clustering_accuracy(y, start)
-    guided = curve.acc_at(getattr(estimator, "n_iter_guided_", None) or 0)
-    if guided is not None:
-        results["acc_guided"] = guided
+        results["purity_start"] = purity_score(y, start)
+    for name in ("acc", "purity"):
+        epoch = getattr(estimator, "n_iter_guided_", None) or 0
+        guided = curve.score_at(epoch, name)
+        if guided is not None:
+            results[f"{name}_guided"] = guided
     if hasattr(estimator, "score_samples"):
         results |= {name: estimator.score(rows) for name, rows in score_on.items()}
     if hasattr(estimator, "n_iter_"):

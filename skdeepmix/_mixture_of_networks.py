@@ -276,7 +276,8 @@ class MixtureOfNetworksModule(MixtureModule):
         )
         for rows, factors in zip(*map(pad_sequence, queues), strict=True):
             self.step_factors.copy_(factors)
-            yield from self.losses(self._codes(data, rows))
+            for terms, player in self.losses(self._codes(data, rows)):
+                yield (terms if soft >= 0 else {"guidance": terms["mmd"]}), player
         self._redraw(data, known)
 
     def losses(self, x):
@@ -573,7 +574,7 @@ class MixtureOfNetworks(BaseDeepMixture):
     n_iter_ : int
         Number of epochs.
     n_iter_guided_ : int
-        0: the start is left behind by step 1.
+        Number of epochs of step 1.
     start_labels_ : ndarray of shape (n_samples,) or None
         Labels of the start, -1 where it has none.
     module_ : MixtureModule

@@ -261,15 +261,15 @@ def test_curve_records_accuracy_and_score_and_leaves_the_fit_alone(module, rows)
         "acc": [0.7, 0.8, 1.0],
         "score": [4.5, 3.5, 1.5],
     }
-    assert curve.acc_at(3) == 0.8
-    assert curve.acc_at(0) is None
+    assert curve.score_at(3, "acc") == 0.8
+    assert curve.score_at(0, "acc") is None
     assert curve.seconds > 0
 
 
 def test_curve_does_not_guess_which_restart_was_kept(module, rows):
     curve = module.Curve(*rows)
     curve.points = [{"init": i, "epoch": 1, "acc": 1.0} for i in range(2)]
-    assert curve.acc_at(1) is None
+    assert curve.score_at(1, "acc") is None
 
 
 def test_fit_and_record(module, runs, rows):
