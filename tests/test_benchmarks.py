@@ -42,6 +42,11 @@ def gmvae(path):
 
 
 @pytest.fixture
+def papers(path):
+    return importlib.import_module("_papers")
+
+
+@pytest.fixture
 def studies(path):
     return importlib.import_module("studies")
 
@@ -259,6 +264,7 @@ def test_curve_records_accuracy_and_score_and_leaves_the_fit_alone(module, rows)
         "init": [0, 0, 0],
         "epoch": [1, 2, 4],
         "acc": [0.7, 0.8, 1.0],
+        "purity": [0.7, 0.8, 1.0],
         "score": [4.5, 3.5, 1.5],
     }
     assert curve.score_at(3, "acc") == 0.8
@@ -315,17 +321,17 @@ def test_an_interrupted_fit_is_no_result(module, runs, rows):
 
 
 @pytest.fixture
-def row(gmvae, rows):
-    return gmvae.Row(
+def row(papers, rows):
+    return papers.Row(
         load=lambda data_home: (*rows, {"score": rows[0]}),
-        settings=(gmvae.Setting("stepper", {"n_clusters": 2}, (0, 1), codes=True),),
-        inputs=(gmvae.Inputs("raw", gmvae.as_is),),
+        settings=(papers.Setting("stepper", {"n_clusters": 2}, (0, 1), codes=True),),
+        inputs=(papers.Inputs("raw", papers.as_is),),
         baseline_seeds=(0, 1),
     )
 
 
-def test_a_row_has_models_and_baselines_of_all_seeds(gmvae, row, runs):
-    gmvae.run_row("rows", row, runs, build=Stepper)
+def test_a_row_has_models_and_baselines_of_all_seeds(papers, row, runs):
+    papers.run_row("rows", row, runs, build=Stepper)
     keys = {(line["setting"], line["seed"]) for line in runs.lines()}
     baselines = ["KMeans", "GaussianMixture, diag", "GaussianMixture, full"]
     settings = ["stepper"] + [
@@ -336,23 +342,23 @@ def test_a_row_has_models_and_baselines_of_all_seeds(gmvae, row, runs):
     assert keys == {(setting, seed) for setting in settings for seed in (0, 1)}
 
 
-def test_a_row_fits_nothing_that_is_on_file(gmvae, row, runs):
-    gmvae.run_row("rows", row, runs, build=Stepper)
+def test_a_row_fits_nothing_that_is_on_file(papers, row, runs):
+    papers.run_row("rows", row, runs, build=Stepper)
     before = runs.path.read_bytes()
 
     class Fails(Stepper):
         def fit(self, X, y=None):
             raise AssertionError("a result on file was fitted again")
 
-    gmvae.run_row("rows", row, runs, build=Fails)
+    papers.run_row("rows", row, runs, build=Fails)
     assert runs.path.read_bytes() == before
 
 
-def test_a_row_completes_the_baselines_on_codes(gmvae, row, runs):
-    gmvae.run_row("rows", row, runs, build=Stepper)
+def test_a_row_completes_the_baselines_on_codes(papers, row, runs):
+    papers.run_row("rows", row, runs, build=Stepper)
     texts = runs.path.read_text().splitlines(keepends=True)
     runs.path.write_text("".join(text for text in texts if "KMeans, codes" not in text))
-    gmvae.run_row("rows", row, runs, build=Stepper)
+    papers.run_row("rows", row, runs, build=Stepper)
     assert len(runs.lines()) == len(texts)
 
 
@@ -371,7 +377,7 @@ def test_an_unknown_row_gets_one_clear_line(gmvae, capsys):
     assert "mnist, mnist-train, digits, arcs, got cifar" in capsys.readouterr().err
 
 
-def test_rows_of_a_test_set_are_scored_and_not_fitted(gmvae, row, runs):
+def test_rows_of_a_test_set_are_scored_and_not_fitted(papers, row, runs):
     row = replace(row, n_train=3, inputs=(), settings=row.settings[:1])
     sizes, seen = [], []
 
@@ -384,7 +390,7 @@ def test_rows_of_a_test_set_are_scored_and_not_fitted(gmvae, row, runs):
             seen.append(len(X))
             return super().predict_proba(X)
 
-    gmvae.run_row("rows", row, runs, build=Counts, prefix="stepper", seeds=[0])
+    papers.run_row("rows", row, runs, build=Counts, prefix="stepper", seeds=[0])
     line = runs.lines()[0]
     assert set(sizes) == {3}
     assert 7 in seen

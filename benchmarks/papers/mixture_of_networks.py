@@ -121,9 +121,9 @@ def parzen(model, X, test):
     model : MixtureOfNetworks
         Fitted.
     X : ndarray of shape (n_samples, n_features)
-        Images that were fitted; the window is chosen by the last 5,000.
+        Images that were fitted.
     test : tuple of (X, y)
-        Images that were not, and their classes.
+        5,000 images to choose the window by and the test images, with their classes.
 
     Returns
     -------
@@ -131,19 +131,19 @@ def parzen(model, X, test):
         `parzen`, its standard error and the window; and the same of as many training
         images and of as many centroids, which show what the measure favours.
     """
-    X_validation, X_train = X[-N_VALIDATION:], X[:-N_VALIDATION]
+    X_validation, X_test = np.split(test[0], [N_VALIDATION])
     rng = np.random.RandomState(0)
     centroids = MiniBatchKMeans(N_PARZEN, n_init=1, init="random", random_state=0)
     sets = {
         "parzen": model.sample(N_PARZEN, random_state=0)[0],
-        "parzen_images": X_train[rng.permutation(len(X_train))[:N_PARZEN]],
-        "parzen_centroids": centroids.fit(X_train).cluster_centers_,
+        "parzen_images": X[rng.permutation(len(X))[:N_PARZEN]],
+        "parzen_centroids": centroids.fit(X).cluster_centers_,
     }
     results = {}
     for name, samples in sets.items():
         found = parzen_log_likelihood(
             samples,
-            test[0],
+            X_test,
             X_validation=X_validation,
             bandwidths=np.linspace(0.1, 0.3, 21),
         )
@@ -206,7 +206,7 @@ ROWS = {
         ),
         (),
         every=9,
-        n_train=60_000,
+        n_train=60_000 - N_VALIDATION,
         extra=parzen,
     ),
 }
