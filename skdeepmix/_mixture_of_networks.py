@@ -268,16 +268,16 @@ class MixtureOfNetworksModule(MixtureModule):
         is a step of each one that has a batch left.
         """
         known = self._known(data)
-        soft = (progress - self.hard_fraction) / (1 - self.hard_fraction)
+        hard = progress < self.hard_fraction
         queues = (
-            self._soft_batches(data, known, soft)
-            if soft >= 0
-            else self._hard_batches(known)
+            self._hard_batches(known)
+            if hard
+            else self._soft_batches(data, known, progress)
         )
         for rows, factors in zip(*map(pad_sequence, queues), strict=True):
             self.step_factors.copy_(factors)
             for terms, player in self.losses(self._codes(data, rows)):
-                yield (terms if soft >= 0 else {"guidance": terms["mmd"]}), player
+                yield ({"guidance": terms["mmd"]} if hard else terms), player
         self._redraw(data, known)
 
     def losses(self, x):
@@ -291,10 +291,11 @@ class MixtureOfNetworksModule(MixtureModule):
         Yields
         ------
         move : tuple
-            Mean of their squared MMDs to fresh draws (Eq. 9).
+            Sum of their squared MMDs to fresh draws (Eq. 9), divided by K: a network
+            must not notice how many others step.
         """
         steps = self.step_factors > 0
-        yield {"mmd": (self._mmd(x) * steps).sum() / steps.sum()}, "networks"
+        yield {"mmd": (self._mmd(x) * steps).mean()}, "networks"
 
     def epoch_loss(self, terms):
         """Negative log-likelihood of the codes of held-out rows."""
@@ -382,7 +383,8 @@ class MixtureOfNetworksModule(MixtureModule):
     @torch.no_grad()
     def _soft_batches(self, data, known, progress):
         """Step 2: batches of neighbouring rows, and their memberships as factors."""
-        left = max(0, 1 - progress / BANDWIDTH_FALLS)
+        done = (progress - self.hard_fraction) / (1 - self.hard_fraction)
+        left = max(0, 1 - done / BANDWIDTH_FALLS)
         widest = FIRST_BANDWIDTH * known.distance / math.sqrt(self.n_latent)
         first = self.bandwidth.clamp(min=widest)
         self.bandwidth.mul_((first / self.bandwidth) ** left)
