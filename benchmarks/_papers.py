@@ -247,7 +247,7 @@ def run_setting(name, row, setting, estimator, seed, runs, X, y, score_on, test)
     """
     n_clusters = setting.parameters["n_clusters"]
     inputs = f"codes of {setting.name}"
-    codes = np.empty((len(X), estimator.n_latent if setting.codes else 0))
+    codes = np.empty((X.shape[0], estimator.n_latent if setting.codes else 0))
     expected = [setting.name]
     if setting.codes:
         expected += baseline_settings(codes, n_clusters, inputs)

@@ -1,7 +1,6 @@
 """Mixture of generative networks, fitted by expectation maximisation."""
 
 import math
-import warnings
 from dataclasses import dataclass
 from functools import wraps
 from numbers import Integral, Real
@@ -9,7 +8,6 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from torch.nn.utils.rnn import pad_sequence
 
 from skdeepmix._autoencoder import AutoencoderModule
@@ -325,7 +323,8 @@ class MixtureOfNetworksModule(MixtureModule):
         members = self._members(data, train)
         data.memo = known = _Known(codes, train, held_out, members)
         fair_share = len(train) // self.n_clusters
-        known.batch_size = min(data.batch_size, max(2, fair_share // 2))
+        # The unbiased MMD needs two rows.
+        known.batch_size = max(2, min(data.batch_size, fair_share // 2))
         known.n_passes = -(-LEAST_STEPS // max(1, fair_share // known.batch_size))
         within = [median_distance(self._codes(data, rows)) for rows in members]
         scale = np.median(within) or 1.0
@@ -421,20 +420,11 @@ class MixtureOfNetworksModule(MixtureModule):
         """Give networks with hardly a member the rows that are explained worst."""
         fair_share = self.log_weights.exp() * self.n_clusters
         dead = (fair_share < LEAST_SHARE).nonzero()[:, 0].tolist()
-        if not dead:
-            return
         size = max(batch_size, len(log_lik) // (2 * self.n_clusters))
         worst = (log_lik + self.log_weights).logsumexp(1).argsort()
         for i, network in enumerate(dead):
             rows = worst[i : size * len(dead) : len(dead)]
             log_lik[rows, network] = log_lik[rows].amax(1) + SURE
-        warnings.warn(
-            f"{len(dead)} of {self.n_clusters} networks had less than "
-            f"{LEAST_SHARE:.0%} of a fair share of the rows. They start again from "
-            "those that the others explain worst.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
 
     @full_precision
     def _mmd(self, codes):

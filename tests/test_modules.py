@@ -246,7 +246,7 @@ class OrphanParameter(Toy):
 
 
 @breaks(
-    "Every parameter must get a non-zero gradient within an epoch. "
+    "Every parameter must get a non-zero gradient in pre-training or an epoch. "
     "unchanged = ['means']"
 )
 class DetachedParameter(Toy):

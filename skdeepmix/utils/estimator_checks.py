@@ -1,6 +1,7 @@
 """The contract of a :class:`~skdeepmix.base.MixtureModule`, as checks to call."""
 
 import copy
+import itertools
 
 import numpy as np
 import torch
@@ -103,11 +104,12 @@ def _owned(module, optimizers):
 
 
 def _train_epoch(module, data):
-    """Take the moves of one epoch; return their terms."""
+    """Take the moves of one epoch of pre-training and one of the fit; return terms."""
     module.train()
     optimizers = module.optimizers(1e-2)
     moves = []
-    for terms, *players in module.epoch(data, 0.0):
+    epochs = module.pretraining_epoch(data), module.epoch(data, 0.0)
+    for terms, *players in itertools.chain(*epochs):
         take_move(terms, [optimizers[name] for name in players or optimizers])
         moves.append({name: float(term.detach()) for name, term in terms.items()})
     return moves
@@ -159,7 +161,7 @@ def check_moves_change_their_players_alone(make_module, X):
 
 @_check
 def check_every_parameter_learns(make_module, X):
-    """Every parameter has an owner and a gradient within an epoch."""
+    """Every parameter has an owner, and a gradient in pre-training or an epoch."""
     module, data = _prepare(make_module, X)
     owned = set().union(*_owned(module, module.optimizers(1e-2)).values())
     orphans = {name for name, _ in module.named_parameters()} - owned
@@ -171,7 +173,7 @@ def check_every_parameter_learns(make_module, X):
     still = owned - _changed(before, _state(module))
     _require(
         not still,
-        "Every parameter must get a non-zero gradient within an epoch.",
+        "Every parameter must get a non-zero gradient in pre-training or an epoch.",
         unchanged=sorted(still),
     )
 
