@@ -179,9 +179,67 @@ MAKHZANI = Column("Makhzani", "makhzani")
 SCORE = Column("Log-likelihood", "score", 2)
 HELD_OUT = Column("held out", "score_val", 3)
 SECONDS = Column("Seconds", "seconds", 1)
+NETWORKS = "Banijamali et al. (2017)"
+PARZEN_COLUMNS = (
+    Column("Purity, test", "purity_test"),
+    Column("Parzen, samples", "parzen", 1),
+    Column("images", "parzen_images", 1),
+    Column("centroids", "parzen_centroids", 1),
+)
+NETWORKS_SETTINGS = ("k-means", "defaults")
+NETWORKS_COLUMNS = (
+    Column("Purity of the start", "purity_start"),
+    Column("after step 1", "purity_guided"),
+    Column("after step 2", "purity"),
+    ACC,
+    NMI,
+    SECONDS,
+)
 GMVAE = "Dilokthanakul et al. (2016)"
 
+
+def networks_table(data, title, paper):
+    """Table of the mixture of networks on one data set.
+
+    Parameters
+    ----------
+    data : str
+        Name in the lines.
+    title : str
+        Of the table.
+    paper : tuple of str or None
+        Purity of k-means and of the model in the paper.
+
+    Returns
+    -------
+    table : Table
+        With the settings of the script.
+    """
+    settings, columns, references = NETWORKS_SETTINGS, NETWORKS_COLUMNS, ()
+    if paper is None:
+        settings = (*settings, "spectral clustering")
+        columns = (START, GUIDED, ACC, Column("worst", "acc", summary=smallest))
+        columns = (*columns, SECONDS)
+    else:
+        cells = dict(zip(("purity_start", "purity"), paper, strict=True))
+        references = ((NETWORKS, cells),)
+    if data == "mnist":
+        columns = (*columns[:-1], *PARZEN_COLUMNS, SECONDS)
+    name = f"networks_{data.replace('-', '_')}"
+    return Table(
+        name, title, "mixture_of_networks", data, columns, settings, references
+    )
+
+
 TABLES = (
+    networks_table("two-moon", "Two moons, 4,000 points", None),
+    networks_table("moon-circle", "Moon and circle, 4,000 points", None),
+    networks_table("two-circle", "Two circles, 4,500 points", None),
+    networks_table("usps", "USPS, 9,298 images, K = 10", ("0.649", "0.783")),
+    networks_table("coil20", "COIL-20, 1,440 images, K = 20", ("0.623", "0.776")),
+    networks_table("isolet", "Isolet, 1,560 letters, K = 26", ("0.637", "0.713")),
+    networks_table("reuters", "Reuters R8, 7,674 texts, K = 8", ("0.531", "0.631")),
+    networks_table("mnist", "MNIST, 55,000 images fitted, K = 10", ("0.592", "0.803")),
     Table(
         "gmvae_mnist",
         "MNIST, 70,000 images, K = 10",

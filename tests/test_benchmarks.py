@@ -362,11 +362,13 @@ def test_a_row_completes_the_baselines_on_codes(papers, row, runs):
     assert len(runs.lines()) == len(texts)
 
 
-def test_settings_of_the_table_are_settings_of_the_script(gmvae, tables):
-    described = {t.data: t.settings for t in tables.TABLES if t.results == gmvae.NAME}
+@pytest.mark.parametrize("name", ["gmvae", "mixture_of_networks"])
+def test_settings_of_the_table_are_settings_of_the_script(name, path, tables):
+    script = importlib.import_module(name)
+    described = {t.data: t.settings for t in tables.TABLES if t.results == script.NAME}
     assert described == {
         name: tuple(setting.name for setting in row.settings)
-        for name, row in gmvae.ROWS.items()
+        for name, row in script.ROWS.items()
     }
 
 
