@@ -18,7 +18,7 @@ from torch import nn
 from skdeepmix import MixtureOfNetworks, _mixture_of_networks
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._training import take_move
-from skdeepmix.datasets import make_moon_circle, make_two_moons
+from skdeepmix.datasets import make_moon_circle, make_two_circles, make_two_moons
 from skdeepmix.metrics import clustering_accuracy, parzen_log_likelihood
 from skdeepmix.networks import MLP, ConvNet
 from skdeepmix.utils.estimator_checks import module_factory
@@ -194,7 +194,23 @@ def test_second_step_mends_a_start_that_cuts_a_cluster():
 @pytest.mark.parametrize("make", [make_two_moons, make_moon_circle])
 def test_default_start_finds_curved_clusters_and_is_kept(make):
     X, y = make(1000, random_state=0)
-    model = make_model(2, n_latent=None, networks=MLP((32, 128, 32))).fit(X)
+    model = make_model(
+        2, n_latent=None, networks=MLP((32, 128, 32)), n_draws=1000, max_iter=60
+    ).fit(X)
+    assert clustering_accuracy(y, model.labels_) > 0.99
+
+
+def test_start_of_clusters_in_each_other_is_not_blurred():
+    X, y = make_two_circles(2000, random_state=0)
+    model = make_model(
+        2,
+        n_latent=None,
+        networks=MLP((32, 128, 32)),
+        init=y,
+        batch_size=100,
+        n_draws=1000,
+        max_iter=100,
+    ).fit(X)
     assert clustering_accuracy(y, model.labels_) > 0.99
 
 
