@@ -1,0 +1,57 @@
+"""
+=================================
+Curves with a mixture of networks
+=================================
+
+Three pairs of curved clusters, as in Figure 1 of Banijamali, Ghodsi and Poupart (2017).
+"""
+
+# %%
+# k-means parts each pair by a straight line. A mixture of networks follows the curves:
+# lines on the right are where the membership is 0.1, 0.5 and 0.9. The two circles take a
+# start that does not cut the outer one, here spectral clustering.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.cluster import KMeans, SpectralClustering
+
+from skdeepmix import MixtureOfNetworks
+from skdeepmix.datasets import make_moon_circle, make_two_circles, make_two_moons
+from skdeepmix.networks import MLP
+
+spectral = SpectralClustering(2, affinity="nearest_neighbors", random_state=0)
+sets = {
+    "two moons": (make_two_moons, "neighbors"),
+    "moon and circle": (make_moon_circle, "neighbors"),
+    "two circles": (make_two_circles, spectral),
+}
+side = np.linspace(0, 1, 120)
+grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+
+figure, axes = plt.subplots(3, 2, figsize=(7, 10), sharex=True, sharey=True)
+for (left, right), (title, (make, init)) in zip(axes, sets.items(), strict=True):
+    X, y = make(1500, random_state=0)
+    labels = KMeans(2, n_init=10, random_state=0).fit_predict(X)
+    left.scatter(*X.T, c=labels, s=2, cmap="coolwarm")
+    left.set_title(f"{title}, k-means")
+
+    model = MixtureOfNetworks(
+        2,
+        n_latent=None,
+        networks=MLP((32, 128, 32)),
+        init=init,
+        batch_size=100,
+        max_iter=60,
+        random_state=0,
+    ).fit(X)
+    membership = model.predict_proba(grid)[:, 1].reshape(120, 120)
+    right.contourf(side, side, membership, cmap="coolwarm", alpha=0.3)
+    right.contour(
+        side, side, membership, levels=[0.1, 0.5, 0.9], colors="k", linewidths=0.7
+    )
+    right.scatter(*X.T, c=model.labels_, s=2, cmap="coolwarm")
+    right.set_title(f"{title}, mixture of networks")
+figure.tight_layout()
+
+# %%
+# Far from all draws the membership goes to the network whose draws are nearest.
