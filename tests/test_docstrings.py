@@ -23,7 +23,9 @@ from tests.test_public_api import public_modules, public_names
 
 ROOT = Path(__file__).parents[1]
 # Where users rather than authors of models look: Examples are required.
-ILLUSTRATED = {f"skdeepmix{name}" for name in ["", ".datasets", ".metrics"]}
+ILLUSTRATED = {
+    f"skdeepmix{name}" for name in ["", ".datasets", ".metrics", ".model_selection"]
+}
 CHECKS = get_validation_checks(parse_config(ROOT)["checks"])
 
 

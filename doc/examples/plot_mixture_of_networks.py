@@ -8,7 +8,7 @@ Three pairs of curved clusters, as in Figure 1 of Banijamali, Ghodsi and Poupart
 
 # %%
 # k-means parts each pair by a straight line. A mixture of networks follows the curves:
-# lines on the right are where the membership is 0.1, 0.5 and 0.9. The two circles take a
+# lines on the right are where the membership is 0.1, 0.5 and 0.9. Two circles take a
 # start that does not cut the outer one, here spectral clustering.
 
 import matplotlib.pyplot as plt
@@ -30,7 +30,7 @@ grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
 
 figure, axes = plt.subplots(3, 2, figsize=(7, 10), sharex=True, sharey=True)
 for (left, right), (title, (make, init)) in zip(axes, sets.items(), strict=True):
-    X, y = make(1500, random_state=0)
+    X, y = make(random_state=0)
     labels = KMeans(2, n_init=10, random_state=0).fit_predict(X)
     left.scatter(*X.T, c=labels, s=2, cmap="coolwarm")
     left.set_title(f"{title}, k-means")
@@ -41,7 +41,7 @@ for (left, right), (title, (make, init)) in zip(axes, sets.items(), strict=True)
         networks=MLP((32, 128, 32)),
         init=init,
         batch_size=100,
-        max_iter=60,
+        max_iter=100,
         random_state=0,
     ).fit(X)
     membership = model.predict_proba(grid)[:, 1].reshape(120, 120)
