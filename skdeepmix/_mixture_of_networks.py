@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from functools import wraps
 from numbers import Integral, Real
+from statistics import median
 
-import numpy as np
 import torch
 from sklearn.base import clone
 from torch.nn.utils.rnn import pad_sequence
@@ -306,7 +306,7 @@ class MixtureOfNetworksModule(MixtureModule):
     def finalize(self, data):
         """Choose the window around decoded draws by the held-out rows."""
         x = data[self._known(data).held_out]
-        bandwidths = _scale(x) * torch.tensor(BANDWIDTHS)
+        bandwidths = _scale(x) * torch.tensor(BANDWIDTHS).to(x)
         log_probs = self._log_probs_of_rows(x, bandwidths)
         self.row_bandwidth.copy_(self._likeliest(log_probs, bandwidths)[0])
 
@@ -331,7 +331,7 @@ class MixtureOfNetworksModule(MixtureModule):
         known.batch_size = max(2, min(data.batch_size, fair_share // 2))
         known.n_passes = -(-LEAST_STEPS // max(1, fair_share // known.batch_size))
         within = [median_distance(self._codes(data, rows)) for rows in members]
-        scale = np.median(within) or 1.0
+        scale = median(within) or 1.0
         self.kernel_scales.copy_(scale * torch.tensor(KERNEL_VARIANCES).sqrt())
         known.distance = _scale(self._codes(data, train))
         return known
@@ -456,7 +456,7 @@ class MixtureOfNetworksModule(MixtureModule):
         noise = self._draw_noise(*self.draws.shape[:2], generator=self.generator)
         self.draws.copy_(self.generate(noise))
         codes = self._codes(data, known.held_out)
-        bandwidths = known.distance * torch.tensor(BANDWIDTHS)
+        bandwidths = known.distance * torch.tensor(BANDWIDTHS).to(codes)
         log_probs = parzen_log_prob(codes, self.draws, bandwidths)
         bandwidth, log_likelihood = self._likeliest(log_probs, bandwidths)
         self.bandwidth.copy_(bandwidth)
