@@ -2,7 +2,7 @@
 
     python benchmarks/parallel_restarts.py [--repeats 5] [--n-init 4]
 
-fits the default GaussianMixtureVAE to the digits of scikit-learn, in alternating repeats:
+fits the default GaussianMixtureVAE to the digits, in alternating repeats:
 ``n_jobs=1`` has all threads for one fit at a time, ``n_jobs=-1`` one core for each.
 """
 
