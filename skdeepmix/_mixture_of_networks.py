@@ -26,7 +26,7 @@ SMALL_NETWORK = (32, 128, 32)
 FEW_ROWS = 1000
 # Batches that belong to a network with less than this probability are skipped.
 LEAST_MEMBERSHIP = 1e-3
-# A network with less than this part of n_samples / K members is dead.
+# A network that is the likeliest of no more than this part of n_samples / K is dead.
 LEAST_SHARE = 0.05
 # The logarithm of the smallest mixing weight is taken of this.
 LEAST_WEIGHT = 1e-6
@@ -39,7 +39,8 @@ DRAWS_PER_ROW = 2
 HELD_OUT_ROWS = 1000
 # Bandwidths of Parzen windows, relative to the median distance of rows.
 BANDWIDTHS = [0.03 * 2 ** (step / 4) for step in range(20)]
-# Gap in log-likelihood, in nats, that makes a row's membership certain.
+# Gap in log-likelihood, in nats, that makes a row's membership certain, and puts an
+# epoch with an empty cluster behind those without.
 SURE = 100.0
 # In step 2 the bandwidth of the likelihood falls from this one to the likeliest over
 # this fraction of the epochs: a narrow one freezes the clusters of the start. It is
@@ -300,7 +301,7 @@ class MixtureOfNetworksModule(MixtureModule):
         yield {"mmd": (self._mmd(x) * steps).mean()}, "networks"
 
     def epoch_loss(self, terms):
-        """Negative log-likelihood of the codes of held-out rows."""
+        """Negative log-likelihood of held-out codes; empty clusters come last."""
         return self.held_out_loss
 
     def finalize(self, data):
@@ -433,10 +434,12 @@ class MixtureOfNetworksModule(MixtureModule):
 
     def _revive(self, log_lik, batch_size):
         """Give networks with hardly a member the rows that are explained worst."""
-        fair_share = self.log_weights.exp() * self.n_clusters
-        dead = (fair_share < LEAST_SHARE).nonzero()[:, 0].tolist()
+        log_joint = log_lik + self.log_weights
+        owned = log_joint.argmax(1).bincount(minlength=self.n_clusters)
+        least = LEAST_SHARE * len(log_lik) / self.n_clusters
+        dead = (owned <= least).nonzero()[:, 0].tolist()
         size = max(batch_size, len(log_lik) // (2 * self.n_clusters))
-        worst = (log_lik + self.log_weights).logsumexp(1).argsort()
+        worst = log_joint.logsumexp(1).argsort()
         for i, network in enumerate(dead):
             rows = worst[i : size * len(dead) : len(dead)]
             log_lik[rows, network] = log_lik[rows].amax(1) + SURE
@@ -460,7 +463,10 @@ class MixtureOfNetworksModule(MixtureModule):
         log_probs = parzen_log_prob(codes, self.draws, bandwidths)
         bandwidth, log_likelihood = self._likeliest(log_probs, bandwidths)
         self.bandwidth.copy_(bandwidth)
-        self.held_out_loss = -float(log_likelihood)
+        found = self.log_likelihood(self._codes(data, known.train[:BLOCK_ROWS]))
+        n_live = len((found + self.log_weights).argmax(1).unique())
+        n_dead = self.n_clusters - n_live
+        self.held_out_loss = -float(log_likelihood) + SURE * n_dead
 
     def _likeliest(self, log_probs, bandwidths):
         """Bandwidth with the largest mean log-likelihood, and that."""
@@ -577,7 +583,7 @@ class MixtureOfNetworks(BaseDeepMixture):
         Decoded means of the codes that each network generates, in data units.
     loss_curve_ : list of float
         Negative log-likelihood of the codes of held-out rows after every epoch, in nats
-        per row, in the unit cube.
+        per row, in the unit cube; plus 100 for every cluster without a row.
     n_iter_ : int
         Number of epochs.
     n_iter_guided_ : int
