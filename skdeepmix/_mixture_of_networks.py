@@ -35,7 +35,8 @@ LEAST_WEIGHT = 1e-6
 KERNEL_VARIANCES = (0.125, 0.25, 0.5, 1.0, 2.0)
 # Rows that a network generates for every row of a batch.
 DRAWS_PER_ROW = 2
-# More rows than this are not held out: they are enough to choose a bandwidth.
+# More rows than this are not held out: they are enough for a bandwidth, and for means
+# and distances.
 HELD_OUT_ROWS = 1000
 # Bandwidths of Parzen windows, relative to the median distance of rows.
 BANDWIDTHS = [0.03 * 2 ** (step / 4) for step in range(20)]
@@ -260,7 +261,9 @@ class MixtureOfNetworksModule(MixtureModule):
         """Start from the sizes and the means of the clusters."""
         known = self._known(data)
         self._set_weights(data.targets.mean(0))
-        means = [self._codes(data, rows).mean(0) for rows in known.members]
+        means = [
+            self._codes(data, rows[:HELD_OUT_ROWS]).mean(0) for rows in known.members
+        ]
         last = self.networks[-1]
         last.bias.copy_(torch.stack(means).clamp(0.02, 0.98).logit().unsqueeze(1))
 
@@ -331,10 +334,12 @@ class MixtureOfNetworksModule(MixtureModule):
         # The unbiased MMD needs two rows.
         known.batch_size = max(2, min(data.batch_size, fair_share // 2))
         known.n_passes = -(-LEAST_STEPS // max(1, fair_share // known.batch_size))
-        within = [median_distance(self._codes(data, rows)) for rows in members]
+        within = [
+            median_distance(self._codes(data, rows[:HELD_OUT_ROWS])) for rows in members
+        ]
         scale = median(within) or 1.0
         self.kernel_scales.copy_(scale * torch.tensor(KERNEL_VARIANCES).sqrt())
-        known.distance = _scale(self._codes(data, train))
+        known.distance = _scale(self._codes(data, train[:HELD_OUT_ROWS]))
         return known
 
     def _map_to_cube(self, data):
@@ -420,7 +425,8 @@ class MixtureOfNetworksModule(MixtureModule):
             return False
         rows = known.train[:HELD_OUT_ROWS]
         log_joint = self.log_likelihood(self._codes(data, rows)) + self.log_weights
-        kept = log_joint.argmax(1) == data.targets[rows].argmax(1)
+        # Rows that the start leaves out keep nothing.
+        kept = data.targets[rows].gather(1, log_joint.argmax(1, keepdim=True)) > 0.5
         return kept.float().mean().item() > CLEAN_START
 
     def _neighbors(self, log_lik, batch_size):

@@ -96,8 +96,11 @@ def test_attributes_section_lists_the_fitted_attributes(estimator):
     assert sorted(documented) == sorted(public)
 
 
-def test_user_guide_examples_run():
-    page = ROOT / "doc" / "user_guide" / "contract.rst"
+@pytest.mark.parametrize(
+    "name", ["autoencoder", "contract", "mixture_of_networks", "number_of_clusters"]
+)
+def test_user_guide_examples_run(name):
+    page = ROOT / "doc" / "user_guide" / f"{name}.rst"
     failed, attempted = doctest.testfile(str(page), module_relative=False)
     assert failed == 0
     assert attempted > 0

@@ -221,6 +221,7 @@ def test_dead_networks_get_the_rows_that_are_explained_worst():
     X, _ = make_blobs(100, n_features=2, random_state=0)
     module = make_module(X)
     log_lik = torch.zeros(100, 3)
+    log_lik[::2, 1] = 1
     log_lik[:, 2] = -1e4
     log_lik[40:50] -= 1e3
     module.log_weights.copy_(torch.tensor([0.5, 0.499, 0.001]).log())

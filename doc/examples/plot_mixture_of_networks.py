@@ -7,9 +7,11 @@ Three pairs of curved clusters, as in Figure 1 of Banijamali, Ghodsi and Poupart
 """
 
 # %%
-# k-means parts each pair by a straight line. A mixture of networks follows the curves:
-# lines on the right are where the membership is 0.1, 0.5 and 0.9. Two circles take a
-# start that does not cut the outer one, here spectral clustering.
+# On the left k-means, which parts each pair by a straight line. On the right a mixture
+# of networks, with lines where the membership is 0.1, 0.5 and 0.9. Its start follows
+# neighbours; two circles take one that does not cut the outer one, here spectral
+# clustering. The warning that its graph is in two pieces is good news: they are the
+# circles.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,4 +56,11 @@ for (left, right), (title, (make, init)) in zip(axes, sets.items(), strict=True)
 figure.tight_layout()
 
 # %%
-# Far from all draws the membership goes to the network whose draws are nearest.
+# Moons, and moon and circle, are parted by one curve between them. Its three lines
+# nearly coincide: rows are certain, and so is the plane far from all draws, where the
+# membership goes to the network whose draws are nearest.
+#
+# Both circles are found as well, but not so neatly. Either network has draws off its
+# ring, so that the membership changes slowly between the rings and islands are left in
+# the middle. All rows are in the right cluster, but a fifth of the inner ring with a
+# membership below 0.9.
