@@ -14,6 +14,8 @@ from _runs import (
 )
 from sklearn.decomposition import PCA
 
+from skdeepmix import Autoencoder
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -74,7 +76,8 @@ class Row:
     n_train : int or None
         Number of rows that are fitted, if the others are a test set.
     extra : callable or None
-        From (fitted estimator, X, test) to more results of a model's line.
+        From a fitted estimator and the (X, y) that were fitted and not fitted to more
+        results of a model's line.
     """
 
     load: Callable
@@ -85,6 +88,52 @@ class Row:
     scored: bool = False
     n_train: int | None = None
     extra: Callable | None = None
+
+
+def load(fetch, data_home, scale=1.0):
+    """Rows and classes of a data set.
+
+    Parameters
+    ----------
+    fetch : callable
+        Loader.
+    data_home : str or None
+        Folder with the data.
+    scale : float
+        What values are multiplied by.
+
+    Returns
+    -------
+    X : {ndarray, CSR array} of shape (n_samples, n_features), float32
+        Rows.
+    y : ndarray of shape (n_samples,)
+        Classes.
+    score_on : dict
+        Nothing to score.
+    """
+    data = fetch(data_home=data_home)
+    return (data.data * scale).astype(np.float32), data.target, {}
+
+
+def autoencoder_codes(X, seed, **parameters):
+    """Codes of an autoencoder.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+        Rows.
+    seed : int
+        The `random_state`.
+    **parameters
+        Of the :class:`~skdeepmix.Autoencoder`.
+
+    Returns
+    -------
+    Z : ndarray of shape (n_samples, n_latent)
+        Codes, in float64.
+    """
+    autoencoder = Autoencoder(**parameters, random_state=seed)
+    return autoencoder.fit_transform(X).astype(np.float64)
 
 
 def as_is(X, seed):
@@ -264,7 +313,7 @@ def run_setting(name, row, setting, estimator, seed, runs, X, y, score_on, test)
         every=row.every,
         score_on=score_on,
         test=test,
-        extra=row.extra and (lambda fitted: row.extra(fitted, X, test)),
+        extra=row.extra and (lambda fitted: row.extra(fitted, (X, y), test)),
     )
     if setting.codes:
         codes = estimator.transform(X).astype(np.float64)

@@ -11,6 +11,8 @@ from sklearn.utils import gen_batches
 
 # Rows are streamed in blocks of about this many elements.
 BLOCK_ELEMENTS = 2**22
+# And of no more rows: hidden layers are wider than rows of few features.
+BLOCK_ROWS = 2**12
 # A float32 copy of X up to this size is kept in memory for fast gathers.
 RESIDENT_BYTES = 2**30
 
@@ -224,12 +226,12 @@ class Rows:
 
 
 def row_blocks(n_samples, n_features):
-    """Cut rows into slices of about 4 million elements."""
+    """Cut rows into slices of at most about 4 million elements."""
     return gen_batches(n_samples, _block_rows(n_features))
 
 
 def _block_rows(n_features):
-    return max(1, BLOCK_ELEMENTS // n_features)
+    return max(1, min(BLOCK_ROWS, BLOCK_ELEMENTS // n_features))
 
 
 def _is_memory_map(X):

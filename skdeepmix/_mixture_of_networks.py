@@ -18,6 +18,7 @@ from skdeepmix.distributions import parzen_log_prob, standard_normal
 from skdeepmix.initialization import STARTS, random_rows_start
 from skdeepmix.losses import median_distance, squared_mmd
 from skdeepmix.networks import MLP, NetworkSpec
+from skdeepmix.networks._layers import spread_rows
 
 # Hidden layers of every network, from the side of the codes: those of the paper for
 # real data and, for fewer rows, for the toy sets.
@@ -194,16 +195,8 @@ class MixtureOfNetworksModule(MixtureModule):
     def sample(self, cluster, generator):
         """Draw noise, generate with the networks of the given clusters, and decode."""
         noise = self._draw_noise(len(cluster), generator=generator)
-        counts = cluster.bincount(minlength=self.n_clusters)
-        order = cluster.argsort(stable=True)
-        # Place of every row among those of its network.
-        first = (counts.cumsum(0) - counts)[cluster]
-        place = torch.empty_like(order)
-        place[order] = torch.arange(len(order), device=order.device)
-        place -= first
-        padded = noise.new_zeros(self.n_clusters, int(counts.max()), self.n_noise)
-        padded[cluster, place] = noise
-        return self.decode(self.generate(padded)[cluster, place])
+        spread, place = spread_rows(noise, cluster, self.n_clusters)
+        return self.decode(self.generate(spread)[cluster, place])
 
     def add_noise(self, x, generator):
         """Draw from the window around a generated row."""

@@ -29,15 +29,22 @@ SPECS = {
     "MLP, batch": MLP((16,), normalization="batch"),
     "ConvNet": ConvNet((1, 8, 8), channels=(4,), n_hidden=16),
 }
+# Models whose encoders are K networks on a tensor axis, and the specs for these.
+STACKED = {"MixtureOfVAEs"}
+STACKABLE = {"linear", "MLP"}
 # Rows of 8 x 8 pixels in [0, 1], in three clusters.
 X = np.random.RandomState(0).uniform(size=(40, 64)) ** (1 + np.arange(40) % 3)[:, None]
 
 
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
-@pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS)
-def test_every_module_keeps_the_contract(cls, likelihood, spec):
-    estimator = cls(encoder=SPECS[spec], n_latent=3, likelihood=likelihood)
+@pytest.mark.parametrize("name", CLUSTERERS)
+def test_every_module_keeps_the_contract(name, likelihood, spec):
+    if name in STACKED and spec not in STACKABLE:
+        pytest.skip("Its networks cannot be built side by side.")
+    estimator = CLUSTERERS[name](
+        encoder=SPECS[spec], n_latent=3, likelihood=likelihood
+    )
     if "learn_weights" not in estimator.get_params():
         check_mixture_module(module_factory(estimator, X), X)
         return

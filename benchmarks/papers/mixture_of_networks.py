@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans, SpectralClustering
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from _papers import Row, Setting, run_rows
+from _papers import Row, Setting, load, run_rows
 
 from skdeepmix import MixtureOfNetworks
 from skdeepmix.datasets import (
@@ -65,31 +65,6 @@ def settings(n_clusters, seeds=SEEDS, **parameters):
     )
 
 
-def load(fetch, data_home, scale=1.0):
-    """Rows and classes of a data set.
-
-    Parameters
-    ----------
-    fetch : callable
-        Loader.
-    data_home : str or None
-        Folder with the data.
-    scale : float
-        What values are multiplied by.
-
-    Returns
-    -------
-    X : {ndarray, CSR array} of shape (n_samples, n_features), float32
-        Rows.
-    y : ndarray of shape (n_samples,)
-        Classes.
-    score_on : dict
-        Nothing to score.
-    """
-    data = fetch(data_home=data_home)
-    return (data.data * scale).astype(np.float32), data.target, {}
-
-
 def load_toy(make, data_home):
     """One of the sets in the plane.
 
@@ -113,15 +88,15 @@ def load_toy(make, data_home):
     return X, y, {}
 
 
-def parzen(model, X, test):
+def parzen(model, train, test):
     """Parzen log-likelihood of the test images, by the protocol of the field.
 
     Parameters
     ----------
     model : MixtureOfNetworks
         Fitted.
-    X : ndarray of shape (n_samples, n_features)
-        Images that were fitted.
+    train : tuple of (X, y)
+        Images that were fitted, with their classes.
     test : tuple of (X, y)
         5,000 images to choose the window by and the test images, with their classes.
 
@@ -131,6 +106,7 @@ def parzen(model, X, test):
         `parzen`, its standard error and the window; and the same of as many training
         images and of as many centroids, which show what the measure favours.
     """
+    X, _ = train
     X_validation, X_test = np.split(test[0], [N_VALIDATION])
     rng = np.random.RandomState(0)
     centroids = MiniBatchKMeans(N_PARZEN, n_init=1, init="random", random_state=0)

@@ -1,5 +1,6 @@
 """What all mixture models share on scikit-learn's side."""
 
+import math
 import warnings
 from numbers import Integral
 
@@ -25,6 +26,8 @@ from skdeepmix.base._modules import MixtureModule
 from skdeepmix.initialization import STARTS, resolve_start, start_responsibilities
 from skdeepmix.metrics import label_agreement, posterior_mutual_information
 
+# Clusters that tell less of the rows, as a fraction of log K, have collapsed.
+LEAST_INFORMATION = 0.05
 # Epochs of autoencoder pre-training before a start, as a fraction of `max_iter`.
 PRETRAINING = 0.25
 
@@ -130,14 +133,7 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
     def _results(self, run, X):
         proba = self._training_proba(run, X)
         live = np.unique(proba.argmax(axis=1))
-        if len(live) < self.n_clusters:
-            warnings.warn(
-                f"Number of distinct clusters ({len(live)}) found smaller than "
-                f"n_clusters ({self.n_clusters}). Try another 'init', more rows or a "
-                "smaller 'n_clusters'.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+        self._warn_of_collapse(proba, len(live))
         dead = np.setdiff1d(np.arange(self.n_clusters), live)
         order = np.concatenate([live, dead])
         return super()._results(run, X, order=order) | {
@@ -145,6 +141,26 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
             "n_iter_guided_": run.n_iter_guided,
             "start_labels_": run.start_labels,
         }
+
+    def _warn_of_collapse(self, proba, n_live):
+        information = posterior_mutual_information(proba)
+        most = math.log(self.n_clusters)
+        if 1 < n_live and information < LEAST_INFORMATION * most:
+            problem = (
+                "The clusters collapsed: all rows have nearly the same probabilities, "
+                f"with a mutual information of {information:.2g} nats where "
+                f"log(n_clusters) = {most:.2g} are possible. Try another 'init' or "
+                "more epochs."
+            )
+        elif n_live < self.n_clusters:
+            problem = (
+                f"Number of distinct clusters ({n_live}) found smaller than n_clusters "
+                f"({self.n_clusters}). Try another 'init', more rows or a smaller "
+                "'n_clusters'."
+            )
+        else:
+            return
+        warnings.warn(problem, ConvergenceWarning, stacklevel=6)
 
     def _fitted_attributes(self, module, order=None):
         """What follows from the module: all that the methods need."""

@@ -74,6 +74,7 @@ class BaseDeepModel(
     """
 
     _module_class: type[LatentModule]
+    _default_layers = DEFAULT_LAYERS
     # Parameters of models whose fits depend on the start.
     n_init = 1
     n_jobs = None
@@ -202,11 +203,11 @@ class BaseDeepModel(
             **self._module_parameters(),
         }
 
-    @staticmethod
-    def _spec(spec, n_samples):
+    def _spec(self, spec, n_samples):
         if spec is not None:
             return clone(spec)
-        return MLP(next(v for limit, v in DEFAULT_LAYERS.items() if n_samples < limit))
+        layers = self._default_layers.items()
+        return MLP(next(sizes for limit, sizes in layers if n_samples < limit))
 
     def _fit_once(self, X, y, device, seeds, task):
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)

@@ -1,5 +1,7 @@
 """Distributions that are parts of the models."""
 
+from skdeepmix.distributions._dirichlet import dirichlet_log_sample
+from skdeepmix.distributions._gumbel import gumbel_softmax_sample
 from skdeepmix.distributions._likelihoods import (
     LIKELIHOODS,
     BernoulliLikelihood,
@@ -14,6 +16,8 @@ __all__ = [
     "BernoulliLikelihood",
     "GaussianLikelihood",
     "Likelihood",
+    "dirichlet_log_sample",
+    "gumbel_softmax_sample",
     "parzen_log_prob",
     "standard_normal",
 ]

@@ -15,6 +15,8 @@ MIN_LOG_SCALE = -6.0
 # Well below the data's own scale: noise as large as the data leaves latents unused,
 # from where training does not recover.
 START_LOG_SCALE = -1.0
+# Probabilities closer to 0 or 1 have no finite logit in float32.
+LEAST_PROBABILITY = 1e-6
 
 
 class Likelihood(nn.Module, ABC):
@@ -58,6 +60,21 @@ class Likelihood(nn.Module, ABC):
         -------
         mean : torch.Tensor of shape (..., n_features)
             In model units.
+        """
+
+    @abstractmethod
+    def output(self, mean):
+        """Output of the decoder that has given expected rows: the inverse of `mean`.
+
+        Parameters
+        ----------
+        mean : torch.Tensor of shape (..., n_features)
+            Expected rows, in model units.
+
+        Returns
+        -------
+        out : torch.Tensor of shape (..., n_features)
+            As a decoder would return it.
         """
 
     @abstractmethod
@@ -123,6 +140,9 @@ class GaussianLikelihood(Likelihood):
     def mean(self, out):
         return out
 
+    def output(self, mean):
+        return mean
+
     def sample(self, mean, generator):
         noise = standard_normal(mean.shape, mean, generator)
         return mean + self.log_scale.exp() * noise
@@ -145,6 +165,9 @@ class BernoulliLikelihood(Likelihood):
 
     def mean(self, out):
         return out.sigmoid()
+
+    def output(self, mean):
+        return mean.logit(eps=LEAST_PROBABILITY)
 
     def sample(self, mean, generator):
         return torch.bernoulli(mean, generator=generator)

@@ -105,3 +105,32 @@ class StackedLinear(nn.Module):
         """
         x = x.expand(len(self.weight), *x.shape[-2:])
         return torch.baddbmm(self.bias, x, self.weight)
+
+
+def spread_rows(rows, network, n_networks):
+    """Give every row to one of K networks side by side.
+
+    Parameters
+    ----------
+    rows : torch.Tensor of shape (n, n_in)
+        Rows.
+    network : torch.Tensor of shape (n,)
+        Index of the network of every row.
+    n_networks : int
+        Number K of networks.
+
+    Returns
+    -------
+    spread : torch.Tensor of shape (n_networks, n_most, n_in)
+        Rows of each network, as many as the largest share, padded with zeros.
+    place : torch.Tensor of shape (n,)
+        ``spread[network, place]`` are the rows.
+    """
+    counts = network.bincount(minlength=n_networks)
+    order = network.argsort(stable=True)
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order), device=order.device)
+    place -= (counts.cumsum(0) - counts)[network]
+    spread = rows.new_zeros(n_networks, int(counts.max()), rows.shape[1])
+    spread[network, place] = rows
+    return spread, place
