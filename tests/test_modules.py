@@ -42,9 +42,7 @@ X = np.random.RandomState(0).uniform(size=(40, 64)) ** (1 + np.arange(40) % 3)[:
 def test_every_module_keeps_the_contract(name, likelihood, spec):
     if name in STACKED and spec not in STACKABLE:
         pytest.skip("Its networks cannot be built side by side.")
-    estimator = CLUSTERERS[name](
-        encoder=SPECS[spec], n_latent=3, likelihood=likelihood
-    )
+    estimator = CLUSTERERS[name](encoder=SPECS[spec], n_latent=3, likelihood=likelihood)
     if "learn_weights" not in estimator.get_params():
         check_mixture_module(module_factory(estimator, X), X)
         return

@@ -45,7 +45,8 @@ def dirichlet_log_sample(concentration, generator):
     ['1.0000', '1.0000']
     """
     dtype = torch.promote_types(concentration.dtype, torch.float32)
-    concentration = concentration.to(dtype)
+    # Draws fill memory in its order: with one layout they depend on the values alone.
+    concentration = concentration.to(dtype).contiguous()
     # What torch.distributions.Gamma calls, which itself takes no generator.
     gamma = torch._standard_gamma(concentration + 1, generator=generator)
     exponential = torch.empty_like(concentration).exponential_(generator=generator)
