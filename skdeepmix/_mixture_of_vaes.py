@@ -23,9 +23,15 @@ LOG_VAR_RANGE = (-10.0, 10.0)
 LEAST_CONCENTRATION = 1e-2
 
 
+def mix(rows, weights):
+    """Rows of the components (n_clusters, n, d), weighted by (n, n_clusters)."""
+    # No matrix product: half precision would round probabilities to 0 and 1.
+    return (rows * weights.expand(rows.shape[1], -1).T.unsqueeze(2)).sum(0)
+
+
 def log_prob_of_mean(likelihood, x, out, log_w):
     """log p(x | sum_k w_k f_k(z_k)), the likelihood of the mixed mean, (n,)."""
-    mean = torch.einsum("knd,nk->nd", likelihood.mean(out), log_w.exp())
+    mean = mix(likelihood.mean(out), log_w.exp())
     return likelihood.log_prob(x, likelihood.output(mean))
 
 
@@ -148,7 +154,7 @@ class MixtureOfVAEsModule(MixtureModule):
         """Mean of p(x | z), the components weighted by their mixing weights."""
         z = z.unflatten(1, (self.n_clusters, -1)).transpose(0, 1)
         rows = self.likelihood.mean(self.outputs(z))
-        return torch.einsum("knd,k->nd", rows, self.log_weights.exp())
+        return mix(rows, self.log_weights.exp())
 
     def reconstruct(self, x):
         """Rows by every component, (n_clusters, n, n_features), and their weights."""
@@ -437,7 +443,7 @@ class MixtureOfVAEs(BaseDeepMixture):
             rows, shares = module.reconstruct(x)
             if component is not None:
                 return rows[self._order[component]]
-            return torch.einsum("knd,nk->nd", rows, shares)
+            return mix(rows, shares)
 
         return self._scaling.to_data(self._map(reconstruct, X))
 

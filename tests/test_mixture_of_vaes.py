@@ -313,6 +313,16 @@ def test_beta_makes_components_less_dependent(blobs):
     assert found[1] < 0.5 * found[0]
 
 
+@pytest.mark.filterwarnings("ignore:The clusters collapsed")
+def test_certain_pixels_stay_finite_in_half_precision():
+    X = (np.random.RandomState(0).uniform(size=(90, 20)) > 0.5).astype(np.float32)
+    fitted = make_model(
+        likelihood="bernoulli", precision="bfloat16", init="random", max_iter=60
+    ).fit(X)
+    assert np.isfinite(fitted.loss_curve_).all()
+    assert np.isfinite(fitted.score_samples(X)).all()
+
+
 # Mistakes
 
 
