@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, MixtureModule
@@ -16,10 +17,12 @@ from skdeepmix.distributions import (
 )
 from skdeepmix.losses import categorical_kl, gaussian_kl, gaussian_log_prob
 from skdeepmix.networks import MLP, NetworkSpec
-from skdeepmix.networks._layers import initialized_linear
+from skdeepmix.networks._layers import fit_readout, initialized_linear
 
 # Fraction of the fit over which the temperature falls, 100 of 300 epochs in the paper.
 TEMPERATURE_FALLS = 1 / 3
+# Logit of the cluster of a row at the start, against 0 for all others.
+START_LOGIT = 8.0
 # Log-variances stay within these limits, so that exp() neither over- nor underflows.
 LOG_VAR_RANGE = (-10.0, 10.0)
 
@@ -181,14 +184,22 @@ class GumbelSoftmaxVAEModule(MixtureModule):
         return self.likelihood.sample(x, generator)
 
     def initialize(self, data):
-        """Give large clusters large weights, and the noise the autoencoder's error."""
+        """Let the classifier know the clusters of the start, and the noise its error.
+
+        Large clusters get large weights.
+        """
         order = data.targets.sum(0).argsort()
         self.log_weights[order] = self.log_weights.sort().values
-        error = sum(
-            (self.decode(self.embed(x)) - x).square().sum()
-            for x in (data[rows] for rows in data.ordered())
-        )
+        batches = [(data[rows], data.targets[rows]) for rows in data.ordered()]
+        error = sum((self.decode(self.embed(x)) - x).square().sum() for x, _ in batches)
         self.likelihood.calibrate(error / (len(data) * data.n_features))
+        *hidden, last = self.classifier
+        weight, bias = fit_readout(
+            (nn.Sequential(*hidden)(self.embed(x)), START_LOGIT * targets)
+            for x, targets in batches
+        )
+        last.weight.copy_(weight.T)
+        last.bias.copy_(bias[0])
 
     def _one_hot(self, like):
         return torch.eye(self.n_clusters, dtype=like.dtype, device=like.device)

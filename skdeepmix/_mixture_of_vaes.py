@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import torch
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 from torch.nn.functional import softplus
 
 from skdeepmix._sklearn_compat import Interval, StrOptions
@@ -15,10 +16,12 @@ from skdeepmix.distributions import (
     standard_normal,
 )
 from skdeepmix.losses import dhsic, dirichlet_kl, gaussian_kl, gaussian_log_prob
-from skdeepmix.networks._layers import spread_rows
+from skdeepmix.networks._layers import fit_readout, spread_rows
 
 # Log-variances stay within these limits, so that exp() neither over- nor underflows.
 LOG_VAR_RANGE = (-10.0, 10.0)
+# Concentrations of other clusters and of a row's own at the start, before softplus.
+START_RAW = (-2.0, 8.0)
 # Below it divergences between Dirichlet distributions grow without bound.
 LEAST_CONCENTRATION = 1e-2
 
@@ -178,12 +181,20 @@ class MixtureOfVAEsModule(MixtureModule):
         return self.likelihood.sample(x, generator)
 
     def initialize(self, data):
-        """Set the noise to the error of the pre-training."""
-        error = 0
-        for rows in data.ordered():
-            x = data[rows]
-            error = error + (self.reconstruct(x)[0] - x).square().mean(0).sum()
+        """Let the concentrations know the clusters, and the noise its error."""
+        batches = [(data[rows], data.targets[rows]) for rows in data.ordered()]
+        error = sum(
+            (self.reconstruct(x)[0] - x).square().mean(0).sum() for x, _ in batches
+        )
         self.likelihood.calibrate(error / (len(data) * data.n_features))
+        *hidden, last = self.encoders
+        low, high = START_RAW
+        weight, bias = fit_readout(
+            (nn.Sequential(*hidden)(x), low + (high - low) * targets.T.unsqueeze(2))
+            for x, targets in batches
+        )
+        last.weight[:, :, :1] = weight
+        last.bias[:, :, :1] = bias
 
     def finalize(self, data):
         """Set the mixing weights to the mean of their expectations over the rows."""

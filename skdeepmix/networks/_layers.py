@@ -5,6 +5,9 @@ import math
 import torch
 from torch import nn
 
+# Keeps readouts of few rows, or of inputs that are always zero, well-posed.
+RIDGE = 1e-3
+
 
 def initialized_linear(n_in, n_out, generator, gain=1.0):
     """Make an ``nn.Linear`` with Glorot-uniform weights and zero biases.
@@ -105,6 +108,34 @@ class StackedLinear(nn.Module):
         """
         x = x.expand(len(self.weight), *x.shape[-2:])
         return torch.baddbmm(self.bias, x, self.weight)
+
+
+def fit_readout(pairs):
+    """Fit a linear layer by ridge regression.
+
+    Parameters
+    ----------
+    pairs : iterable of tuple of torch.Tensor
+        Batches of inputs, of shape (..., n, n_in), and of the outputs that they should
+        have, of shape (..., n, n_out).
+
+    Returns
+    -------
+    weight : torch.Tensor of shape (..., n_in, n_out)
+        Weights, shrunk as if by a thousandth of the mean power of the inputs.
+    bias : torch.Tensor of shape (..., 1, n_out)
+        Biases.
+    """
+    gram = product = 0
+    for inputs, outputs in pairs:
+        ones = inputs.new_ones(*inputs.shape[:-1], 1)
+        inputs = torch.cat([inputs, ones], -1).double()
+        gram = gram + inputs.mT @ inputs
+        product = product + inputs.mT @ outputs.double()
+    power = gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+    ridge = RIDGE * power * torch.eye(gram.shape[-1]).to(gram)
+    solved = torch.linalg.solve(gram + ridge, product).float()
+    return solved[..., :-1, :], solved[..., -1:, :]
 
 
 def spread_rows(rows, network, n_networks):
