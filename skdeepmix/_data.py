@@ -44,7 +44,8 @@ class Scaling:
         Returns
         -------
         scaling : Scaling
-            A scale of 0 (all rows equal) becomes 1.
+            A scale of 0 (all rows equal) becomes 1, or what rounding may leave of the
+            rows if that is more.
 
         Raises
         ------
@@ -66,7 +67,7 @@ class Scaling:
                 "The variance of X exceeds the range of float64: the largest feature "
                 f"mean is {np.abs(mean).max():.3g}. Divide X by a constant."
             )
-        return cls(mean, scale or 1.0)
+        return cls(mean, scale or max(1.0, float(noise.max())))
 
     def to_model(self, block):
         """Turn dense rows in data units into float64 rows in model units."""

@@ -33,7 +33,7 @@ PAPER = {
     "n_iter_no_change": 300,
     "batch_size": 300,
 }
-IMAGES = {"n_clusters": 10, "likelihood": "bernoulli", "precision": "bfloat16"}
+IMAGES = {"n_clusters": 10, "precision": "bfloat16"}
 
 
 def neighbor_errors(model, train, test):
@@ -60,7 +60,7 @@ def neighbor_errors(model, train, test):
     }
 
 
-def settings(shared, seeds, n_style=50, **of_default):
+def settings(shared, seeds, n_style=50, likelihood="gaussian", **of_default):
     """The default, the paper, and the paper without a weight on the style.
 
     Parameters
@@ -71,6 +71,8 @@ def settings(shared, seeds, n_style=50, **of_default):
         Seeds of the default and of the paper.
     n_style : int
         Dimension of the style in the paper.
+    likelihood : str
+        That of the paper.
     **of_default
         Parameters of the default alone.
 
@@ -79,7 +81,7 @@ def settings(shared, seeds, n_style=50, **of_default):
     settings : tuple of Setting
         Three.
     """
-    paper = {**PAPER, **shared, "n_style": n_style}
+    paper = {**PAPER, **shared, "n_style": n_style, "likelihood": likelihood}
     return (
         Setting("defaults", {**shared, **of_default}, seeds),
         Setting("random", paper, seeds),
@@ -90,7 +92,7 @@ def settings(shared, seeds, n_style=50, **of_default):
 ROWS = {
     "mnist": Row(
         partial(load, fetch_mnist, scale=1 / 255),
-        settings(IMAGES, (0, 1, 2), n_style=150, max_iter=40),
+        settings(IMAGES, (0, 1, 2), n_style=150, likelihood="bernoulli", max_iter=40),
         (),
         every=20,
         n_train=N_TRAIN,
@@ -98,13 +100,11 @@ ROWS = {
     ),
     "usps": Row(
         partial(load, fetch_usps),
-        settings(IMAGES, (0, 1, 2, 3, 4)),
+        settings(IMAGES, (0, 1, 2, 3, 4), likelihood="bernoulli"),
         (
             Inputs(
                 "autoencoder codes",
-                partial(
-                    autoencoder_codes, n_latent=32, likelihood="bernoulli", max_iter=20
-                ),
+                partial(autoencoder_codes, n_latent=32, max_iter=20),
             ),
         ),
         baseline_seeds=(0, 1, 2),
