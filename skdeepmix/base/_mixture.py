@@ -246,12 +246,15 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
         labels = self._sampled_labels(n_samples, cluster, random_state)
         module = cast_module(self.module_, self._dtype)
         device = next(module.parameters()).device
-        seed = draw_seed(random_state)
-        generator = torch.Generator(device).manual_seed(seed)
+        # Two, so that noise is added to the means that are drawn without it.
+        generator, of_noise = (
+            torch.Generator(device).manual_seed(draw_seed(random_state))
+            for _ in range(2)
+        )
 
         def draw(cluster):
             x = module.sample(cluster.to(device), generator)
-            return module.add_noise(x, generator) if observation_noise else x
+            return module.add_noise(x, of_noise) if observation_noise else x
 
         drawn = torch.from_numpy(self._order[labels])
         blocks = row_blocks(len(labels), self.n_features_in_)

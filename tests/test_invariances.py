@@ -1,0 +1,118 @@
+"""What must not matter, for every clusterer: order, batches, units and numbering."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.base import is_clusterer
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+from skdeepmix import _data
+from skdeepmix.networks import MLP
+from skdeepmix.utils.discovery import all_estimators
+
+CLUSTERERS = {name: cls for name, cls in all_estimators() if is_clusterer(cls())}
+X, y = make_blobs(90, centers=8 * np.eye(3, 4), cluster_std=0.7, random_state=0)
+
+every_clusterer = pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS)
+
+
+def make_model(cls, **parameters):
+    defaults = {
+        "n_clusters": 3,
+        "n_latent": 4,
+        "encoder": MLP((16,)),
+        "max_iter": 30,
+        "batch_size": 20,
+        "learning_rate": 1e-2,
+        "random_state": 0,
+    }
+    return cls(**defaults | parameters)
+
+
+@pytest.fixture(scope="module", params=CLUSTERERS.values(), ids=CLUSTERERS)
+def model(request):
+    return make_model(request.param).fit(X)
+
+
+def test_separated_blobs_are_found(model):
+    assert adjusted_rand_score(y, model.labels_) == 1
+
+
+@given(seed=st.integers(0, 2**31))
+def test_order_of_rows_does_not_matter_at_predict(model, seed):
+    order = np.random.RandomState(seed).permutation(len(X))
+    np.testing.assert_array_equal(model.predict(X[order]), model.labels_[order])
+    for method in ("predict_proba", "score_samples", "transform"):
+        np.testing.assert_allclose(
+            getattr(model, method)(X[order]),
+            getattr(model, method)(X)[order],
+            rtol=1e-7,
+            atol=1e-10,
+        )
+
+
+@given(n_rows=st.integers(1, 100))
+def test_batch_size_does_not_matter_at_predict(model, n_rows):
+    names = ("predict_proba", "score_samples", "transform")
+    expected = [getattr(model, name)(X) for name in names]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_data, "BLOCK_ROWS", n_rows)
+        found = [getattr(model, name)(X) for name in names]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-10)
+
+
+@every_clusterer
+@settings(max_examples=4)
+@given(exponent=st.floats(-20, 20), offset=st.floats(-1e6, 1e6))
+def test_scale_and_shift_leave_the_clusters(cls, exponent, offset):
+    fitted = make_model(cls).fit(2.0**exponent * (X + offset))
+    assert adjusted_rand_score(y, fitted.labels_) >= 0.99
+
+
+@every_clusterer
+def test_a_power_of_two_changes_units_and_nothing_else(cls):
+    plain, scaled = (
+        make_model(cls, init=y, max_iter=5).fit(factor * X) for factor in (1, 1024)
+    )
+    np.testing.assert_array_equal(scaled.labels_, plain.labels_)
+    np.testing.assert_array_equal(
+        scaled.predict_proba(1024 * X), plain.predict_proba(X)
+    )
+    np.testing.assert_array_equal(scaled.transform(1024 * X), plain.transform(X))
+    np.testing.assert_array_equal(
+        scaled.cluster_centers_, 1024 * plain.cluster_centers_
+    )
+    np.testing.assert_array_equal(
+        scaled.sample(9, random_state=1)[0], 1024 * plain.sample(9, random_state=1)[0]
+    )
+    np.testing.assert_allclose(
+        scaled.score_samples(1024 * X), plain.score_samples(X) - 4 * np.log(1024)
+    )
+
+
+@pytest.mark.parametrize("permutation", list(itertools.permutations(range(3)))[1:])
+@every_clusterer
+def test_permuted_labels_of_the_start_permute_the_clusters(cls, permutation):
+    labels = np.array(permutation)[y]
+    fitted = make_model(cls, init=labels).fit(X)
+    np.testing.assert_array_equal(fitted.labels_, labels)
+    np.testing.assert_array_equal(fitted.predict(fitted.cluster_centers_), range(3))
+
+
+@every_clusterer
+def test_sparse_rows_give_the_fit_of_dense_rows(cls):
+    rows = np.where(X > 1, X, 0)
+    dense, of_sparse = (
+        make_model(cls, init=y).fit(kind(rows))
+        for kind in (np.asarray, sparse.csr_array)
+    )
+    np.testing.assert_array_equal(of_sparse.labels_, dense.labels_)
+    np.testing.assert_allclose(
+        dense.predict_proba(sparse.csr_array(rows)), dense.predict_proba(rows)
+    )
