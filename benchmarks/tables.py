@@ -231,7 +231,132 @@ def networks_table(data, title, paper):
     )
 
 
+GUMBEL = "Arias Figueroa and Ramirez Rivera (2017)"
+GUMBEL_SETTINGS = ("defaults", "random", "random, beta = 1")
+GUMBEL_COLUMNS = (START, ACC, NMI, ARI, Column("Information", "information", 2))
+VAES = "Ye and Bors (2020)"
+
+
+def vaes_table(data, title):
+    """Table of the clusters of the mixture of VAEs on one data set.
+
+    Parameters
+    ----------
+    data : str
+        Name in the lines.
+    title : str
+        Of the table.
+
+    Returns
+    -------
+    table : Table
+        With the settings of the script.
+    """
+    columns = (START, ACC, NMI, ARI, Column("Entropy", "entropy", 2))
+    columns = (*columns, Column("dHSIC", "dhsic", 4), SECONDS)
+    settings = ("defaults", "random")
+    return Table(f"vaes_{data}", title, "mixture_of_vaes", data, columns, settings)
+
+
 TABLES = (
+    Table(
+        "gumbel_mnist",
+        "MNIST, 60,000 images fitted, K = 10",
+        "gumbel_softmax_vae",
+        "mnist",
+        (
+            *GUMBEL_COLUMNS,
+            Column("ACC, test", "acc_test"),
+            Column("NMI, test", "nmi_test"),
+            Column("3-NN error", "knn_3", 4),
+            Column("5-NN", "knn_5", 4),
+            Column("10-NN", "knn_10", 4),
+            SECONDS,
+        ),
+        GUMBEL_SETTINGS,
+        (
+            (
+                GUMBEL,
+                {
+                    "acc_test": "0.858 ± 0.08",
+                    "nmi_test": "0.821 ± 0.05",
+                    "knn_3": "0.0346",
+                    "knn_5": "0.0330",
+                    "knn_10": "0.0344",
+                },
+            ),
+        ),
+    ),
+    Table(
+        "gumbel_usps",
+        "USPS, 9,298 images, K = 10",
+        "gumbel_softmax_vae",
+        "usps",
+        (*GUMBEL_COLUMNS, SECONDS),
+        GUMBEL_SETTINGS,
+        ((GUMBEL, {"acc": "0.726 ± 0.03", "nmi": "0.655 ± 0.01"}),),
+    ),
+    Table(
+        "gumbel_reuters",
+        "Reuters R8, 7,674 texts, K = 8",
+        "gumbel_softmax_vae",
+        "reuters",
+        (*GUMBEL_COLUMNS, PURITY, SECONDS),
+        GUMBEL_SETTINGS,
+        ((f"{GUMBEL}, Reuters-10K", {"acc": "0.767 ± 0.06", "nmi": "0.524 ± 0.05"}),),
+    ),
+    Table(
+        "vaes_reconstruction",
+        "Squared error of a test image of MNIST, 10 epochs",
+        "mixture_of_vaes",
+        "mnist-reconstruction",
+        (
+            Column("drawn weights", "error", 2),
+            Column("expected weights", "error_expected", 2),
+            Column("means of all", "error_mean", 2),
+            SECONDS,
+        ),
+        ("K = 1", "K = 10", "K = 10, code"),
+        (
+            (f"{VAES}, VAE", {"error": "13.44"}),
+            (f"{VAES}, K = 10", {"error": "9.17"}),
+        ),
+    ),
+    Table(
+        "vaes_features",
+        "Accuracy of classifiers on the latents, test images of MNIST, 10 epochs",
+        "mixture_of_vaes",
+        "mnist-features",
+        (
+            Column("MLP", "mlp", 4),
+            Column("linear SVM", "svm", 4),
+            Column("5-NN", "knn", 4),
+            Column("Squared error", "error", 2),
+            SECONDS,
+        ),
+        ("K = 1", "K = 4", "K = 4, code"),
+        (
+            (f"{VAES}, VAE", {"mlp": "0.9535", "svm": "0.9023", "knn": "0.9634"}),
+            (f"{VAES}, K = 4", {"mlp": "0.9659", "svm": "0.9337", "knn": "0.9717"}),
+        ),
+    ),
+    Table(
+        "vaes_digits",
+        "Weight of the dependence, digits of scikit-learn, K = 10",
+        "mixture_of_vaes",
+        "digits",
+        (
+            ACC,
+            Column("dHSIC of all", "dhsic", 5),
+            Column("HSIC of pairs", "hsic_pairs", 5),
+            Column("Entropy", "entropy", 2),
+            SCORE,
+            SECONDS,
+        ),
+        ("beta = 0", "beta = 1", "beta = 10", "beta = 100"),
+    ),
+    vaes_table("usps", "USPS, 9,298 images, K = 10"),
+    vaes_table("mnist10k", "The 10,000 test images of MNIST, K = 10"),
     networks_table("two-moon", "Two moons, 4,000 points", None),
     networks_table("moon-circle", "Moon and circle, 4,000 points", None),
     networks_table("two-circle", "Two circles, 4,500 points", None),

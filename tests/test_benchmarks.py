@@ -362,7 +362,9 @@ def test_a_row_completes_the_baselines_on_codes(papers, row, runs):
     assert len(runs.lines()) == len(texts)
 
 
-@pytest.mark.parametrize("name", ["gmvae", "mixture_of_networks"])
+@pytest.mark.parametrize(
+    "name", ["gmvae", "gumbel_softmax_vae", "mixture_of_networks", "mixture_of_vaes"]
+)
 def test_settings_of_the_table_are_settings_of_the_script(name, path, tables):
     script = importlib.import_module(name)
     described = {t.data: t.settings for t in tables.TABLES if t.results == script.NAME}
