@@ -307,7 +307,7 @@ TABLES = (
     ),
     Table(
         "vaes_reconstruction",
-        "Squared error of a test image of MNIST, 10 epochs",
+        "Squared error of a test image of MNIST, 20 epochs",
         "mixture_of_vaes",
         "mnist-reconstruction",
         (
@@ -324,7 +324,7 @@ TABLES = (
     ),
     Table(
         "vaes_features",
-        "Accuracy of classifiers on the latents, test images of MNIST, 10 epochs",
+        "Accuracy of classifiers on the latents, test images of MNIST, 20 epochs",
         "mixture_of_vaes",
         "mnist-features",
         (
