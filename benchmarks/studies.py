@@ -194,6 +194,31 @@ def default_seconds(lines):
     return rows
 
 
+def default_fits(lines):
+    """What default parameters find, one row per data set.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of a script of a paper.
+
+    Returns
+    -------
+    rows : list of list of str
+        ACC of the start and of the fit; clusters in use; information of the clusters
+        about the rows, as a part of what so many can have; seeds.
+    """
+    head = ["Data", "ACC of the start", "ACC", "Clusters in use", "Information"]
+    rows = [[*head, "Seeds"]]
+    chosen = [line for line in lines if line["setting"] == "defaults"]
+    for (data,), runs in grouped(chosen, "data").items():
+        live = dict.fromkeys(str(run["n_live"]) for run in runs)
+        shares = [run["information"] / np.log(run["n_live"]) for run in runs]
+        cells = [_cell(runs, score) for score in ("acc_start", "acc")]
+        rows.append([data, *cells, ", ".join(live), spread(shares), str(len(runs))])
+    return rows
+
+
 def kept(lines):
     """What the fit adds to its start, by treatment.
 

@@ -305,6 +305,12 @@ TABLES = (
         GUMBEL_SETTINGS,
         ((f"{GUMBEL}, Reuters-10K", {"acc": "0.767 ± 0.06", "nmi": "0.524 ± 0.05"}),),
     ),
+    Study(
+        "gumbel_everywhere",
+        "Default parameters on every data set",
+        "gumbel_softmax_vae",
+        studies.default_fits,
+    ),
     Table(
         "vaes_reconstruction",
         "Squared error of a test image of MNIST, 20 epochs",

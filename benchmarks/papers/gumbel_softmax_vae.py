@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from _papers import Inputs, Row, Setting, autoencoder_codes, load, run_rows
+from starts import DATA
 
 from skdeepmix import GumbelSoftmaxVAE
 from skdeepmix.datasets import fetch_mnist, fetch_reuters_r8, fetch_usps
@@ -89,6 +90,40 @@ def settings(shared, seeds, n_style=50, likelihood="gaussian", **of_default):
     )
 
 
+def everywhere(name):
+    """Row of one more data set, to see that the default does not collapse.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set in ``starts.py``.
+
+    Returns
+    -------
+    row : Row
+        Default parameters, one seed.
+    """
+
+    def load(data_home):
+        return *DATA[name](data_home), {}
+
+    shared = {"n_clusters": N_CLUSTERS[name], "precision": "bfloat16"}
+    return Row(load, (Setting("defaults", shared, (0,)),), (), every=20)
+
+
+# Data sets that the paper does not have, and their numbers of classes.
+N_CLUSTERS = {
+    "iris": 3,
+    "wine": 3,
+    "cancer": 2,
+    "digits": 10,
+    "optdigits": 10,
+    "pendigits": 10,
+    "coil20": 20,
+    "isolet": 26,
+    "yaleb": 38,
+    "mnist10k": 10,
+}
 ROWS = {
     "mnist": Row(
         partial(load, fetch_mnist, scale=1 / 255),
@@ -122,6 +157,7 @@ ROWS = {
         baseline_seeds=(0, 1, 2),
         every=20,
     ),
+    **{name: everywhere(name) for name in N_CLUSTERS},
 }
 
 
