@@ -1,0 +1,86 @@
+"""Time of an epoch of K networks side by side, relative to one.
+
+    python benchmarks/side_by_side.py [--repeats 5] [--threads 1]
+
+trains mixtures of VAEs with small networks, in alternating repeats.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+from time import perf_counter
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _runs import set_threads
+
+from skdeepmix import MixtureOfVAEs
+from skdeepmix.networks import MLP
+
+N_EPOCHS = 5
+N_ROWS = 256 * 40
+
+
+def seconds(n_clusters, X):
+    """Wall-clock time of an epoch.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of components.
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+
+    Returns
+    -------
+    seconds : float
+        A fit of several epochs less one of a single epoch, per epoch.
+    """
+    times = []
+    for n_epochs in (1, 1 + N_EPOCHS):
+        model = MixtureOfVAEs(
+            n_clusters,
+            encoder=MLP((64, 64)),
+            init="random",
+            max_iter=n_epochs,
+            batch_size=256,
+            random_state=0,
+        )
+        start = perf_counter()
+        model.fit(X)
+        times.append(perf_counter() - start)
+    return (times[1] - times[0]) / N_EPOCHS
+
+
+def main(argv=None):
+    """Print the ratio for several numbers of components.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+    """
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--repeats", type=int, default=5)
+    options.add_argument("--threads", type=int, default=None)
+    args = options.parse_args(argv)
+    set_threads(args.threads)
+    X = np.random.RandomState(0).randn(N_ROWS, 64).astype(np.float32)
+    for n_clusters in (2, 5, 10):
+        ratios = []
+        for _ in range(args.repeats):
+            one, many = (seconds(k, X) for k in (1, n_clusters))
+            ratios.append(many / one)
+        spread = stdev(ratios) if len(ratios) > 1 else 0.0
+        print(
+            f"K = {n_clusters}: {mean(ratios):.2f} ± {spread:.2f} times one, "
+            f"{1000 * many:.0f} ms an epoch",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
