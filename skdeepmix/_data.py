@@ -209,6 +209,17 @@ class Rows:
         """
         yield from gen_batches(len(self), self.batch_size)
 
+    def known(self):
+        """Run once over the rows that the start has an opinion on, in their order.
+
+        Yields
+        ------
+        rows : torch.Tensor of shape (n,)
+            Indices of a batch, on the device.
+        """
+        known = self.targets.any(1).nonzero()[:, 0]
+        yield from known.split(self.batch_size) if len(known) else ()
+
     def _load(self, rows):
         index = rows.cpu().numpy() if isinstance(rows, torch.Tensor) else rows
         block = self.X[index]

@@ -10,12 +10,11 @@ from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, MixtureModule
 from skdeepmix.distributions import LIKELIHOODS, standard_normal
 from skdeepmix.losses import categorical_kl, gaussian_kl, gaussian_log_prob
+from skdeepmix.losses._gaussian import LOG_VAR_RANGE
 from skdeepmix.networks._layers import initialized_linear
 
 # Posterior variance at the start, relative to the variance within a cluster.
 START_VARIANCE = 0.1
-# Log-variances stay within these limits, so that exp() neither over- nor underflows.
-LOG_VAR_RANGE = (-10.0, 10.0)
 
 
 class GaussianMixtureVAEModule(MixtureModule):
@@ -197,13 +196,12 @@ class GaussianMixtureVAEModule(MixtureModule):
 
     def initialize(self, data):
         """Put the components on the clusters of the start, whatever w is."""
-        total = square = error = 0
+        total = square = 0
         for rows in data.ordered():
             x = data[rows]
             z, resp = self.embed(x), data.targets[rows]
             total = total + resp.T @ z
             square = square + resp.T @ z.square()
-            error = error + (self.decode(z) - x).square().sum()
         count = data.targets.sum(0).clamp(min=1e-3).unsqueeze(1)
         means = total / count
         spread = (square / count - means.square()).clamp(min=0)
@@ -215,7 +213,7 @@ class GaussianMixtureVAEModule(MixtureModule):
         bias = head.bias.new_zeros(len(head.bias) - self.n_latent)
         bias[: self.n_latent] = (START_VARIANCE * pooled.clamp(min=1e-4)).log()
         self._set_output(head, bias, first=self.n_latent)
-        self.likelihood.calibrate(error / (len(data) * data.n_features))
+        self.likelihood.calibrate(self.mean_square_error(data))
 
     @staticmethod
     def _set_output(layer, bias, first=0):

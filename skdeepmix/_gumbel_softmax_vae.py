@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -16,6 +17,7 @@ from skdeepmix.distributions import (
     standard_normal,
 )
 from skdeepmix.losses import categorical_kl, gaussian_kl, gaussian_log_prob
+from skdeepmix.losses._gaussian import LOG_VAR_RANGE
 from skdeepmix.networks import MLP, NetworkSpec
 from skdeepmix.networks._layers import fit_readout, initialized_linear
 
@@ -23,8 +25,6 @@ from skdeepmix.networks._layers import fit_readout, initialized_linear
 TEMPERATURE_FALLS = 1 / 3
 # Logit of the cluster of a row at the start, against 0 for all others.
 START_LOGIT = 8.0
-# Log-variances stay within these limits, so that exp() neither over- nor underflows.
-LOG_VAR_RANGE = (-10.0, 10.0)
 
 
 class GumbelSoftmaxVAEModule(MixtureModule):
@@ -190,16 +190,16 @@ class GumbelSoftmaxVAEModule(MixtureModule):
         """
         order = data.targets.sum(0).argsort()
         self.log_weights[order] = self.log_weights.sort().values
-        batches = [(data[rows], data.targets[rows]) for rows in data.ordered()]
-        error = sum((self.decode(self.embed(x)) - x).square().sum() for x, _ in batches)
-        self.likelihood.calibrate(error / (len(data) * data.n_features))
         *hidden, last = self.classifier
-        weight, bias = fit_readout(
-            (nn.Sequential(*hidden)(self.embed(x)), START_LOGIT * targets)
-            for x, targets in batches
+        hidden = nn.Sequential(*hidden)
+        readout = fit_readout(
+            (hidden(self.embed(data[rows])), START_LOGIT * data.targets[rows])
+            for rows in data.known()
         )
-        last.weight.copy_(weight.T)
-        last.bias.copy_(bias[0])
+        if readout is not None:
+            last.weight.copy_(readout[0].T)
+            last.bias.copy_(readout[1][0])
+        self.likelihood.calibrate(self.mean_square_error(data))
 
     def _one_hot(self, like):
         return torch.eye(self.n_clusters, dtype=like.dtype, device=like.device)
@@ -224,8 +224,8 @@ class GumbelSoftmaxVAE(BaseDeepMixture):
     n_clusters : int, default=4
         Number K of clusters.
     n_latent : int, default=32
-        Number of features, the columns of `transform`; too few, and style and cluster
-        have no room to be told apart by the decoder.
+        Number of features, the columns of `transform`. With fewer than about
+        `n_clusters` + `n_style` the decoder cannot tell style and cluster apart.
     n_style : int, default=10
         Dimension of the style z.
     encoder : NetworkSpec or None, default=None
@@ -245,8 +245,8 @@ class GumbelSoftmaxVAE(BaseDeepMixture):
         on the features of a short autoencoder pre-training. An array holds labels of
         shape (n_samples,), negative where unknown, or responsibilities of shape
         (n_samples, n_clusters). The fit is guided towards the start over its first
-        epochs and then free. ``"random"`` has neither pre-training nor guidance; with
-        ``balance=0`` it is the paper.
+        epochs and then free. ``"random"`` has neither pre-training nor guidance, as
+        in the paper.
     n_init : int, default=1
         Number of fits. Of those with most clusters in use the one is kept that ranks
         best by the mutual information of rows and clusters and by the agreement of its
@@ -419,7 +419,7 @@ class GumbelSoftmaxVAE(BaseDeepMixture):
         """Rows in their own style, in every cluster: style transfer.
 
         The style of a row is encoded and decoded with each cluster in turn (Section 3.2
-        and Figure 4 of [1]_).
+        and Figure 4(a) of [1]_).
 
         Parameters
         ----------
@@ -441,7 +441,7 @@ class GumbelSoftmaxVAE(BaseDeepMixture):
             "n_style": self.n_style,
             "classifier": MLP((100, 50))
             if self.classifier is None
-            else self.classifier,
+            else clone(self.classifier),
             "weights": self._checked_weights(),
             "beta": self.beta,
             "balance": self.balance,

@@ -15,30 +15,23 @@ from skdeepmix.distributions import (
     dirichlet_log_sample,
     standard_normal,
 )
+from skdeepmix.distributions._likelihoods import mix
 from skdeepmix.losses import dhsic, dirichlet_kl, gaussian_kl, gaussian_log_prob
+from skdeepmix.losses._gaussian import LOG_VAR_RANGE
 from skdeepmix.networks._layers import fit_readout, spread_rows
 
 # Rows of a batch whose dependence is measured, at a cost that grows with their square:
 # the batches of the paper.
 DEPENDENCE_ROWS = 128
-# Log-variances stay within these limits, so that exp() neither over- nor underflows.
-LOG_VAR_RANGE = (-10.0, 10.0)
 # Concentrations of other clusters and of a row's own at the start, before softplus.
 START_RAW = (-2.0, 8.0)
 # Below it divergences between Dirichlet distributions grow without bound.
 LEAST_CONCENTRATION = 1e-2
 
 
-def mix(rows, weights):
-    """Rows of the components (n_clusters, n, d), weighted by (n, n_clusters)."""
-    # No matrix product: half precision would round probabilities to 0 and 1.
-    return (rows * weights.expand(rows.shape[1], -1).T.unsqueeze(2)).sum(0)
-
-
 def log_prob_of_mean(likelihood, x, out, log_w):
     """log p(x | sum_k w_k f_k(z_k)), the likelihood of the mixed mean, (n,)."""
-    mean = mix(likelihood.mean(out), log_w.exp())
-    return likelihood.log_prob(x, likelihood.output(mean))
+    return likelihood.log_prob_of_mixed_mean(x, out, log_w.exp())
 
 
 def log_prob_of_mixture(likelihood, x, out, log_w):
@@ -102,10 +95,10 @@ class MixtureOfVAEsModule(MixtureModule):
         out = self.encoders(x).to(x.dtype)
         raw, latents = out.split([1, out.shape[2] - 1], 2)
         means, log_vars = latents.chunk(2, 2)
-        concentrations = softplus(raw[:, :, 0].T) + LEAST_CONCENTRATION
+        concentrations = softplus(raw[:, :, 0].T)
         if self.concentration is not None:
-            total = concentrations.sum(1, keepdim=True) / self.concentration
-            concentrations = concentrations / total
+            concentrations = self.concentration * _shares(concentrations)
+        concentrations = concentrations + LEAST_CONCENTRATION
         return means, log_vars.clamp(*LOG_VAR_RANGE), concentrations
 
     def outputs(self, z):
@@ -113,7 +106,11 @@ class MixtureOfVAEsModule(MixtureModule):
         return self.decoders(z).to(z.dtype)
 
     def losses(self, x):
-        """Yield the terms of Eq. 14 of the paper as costs in nats."""
+        """Yield the terms of Eq. 14 of the paper as costs in nats.
+
+        Divergences of the latents are weighted by the expected mixing weights, where
+        the paper has 1 / K.
+        """
         means, log_vars, concentrations = self.posterior(x)
         z = means + (0.5 * log_vars).exp() * self.noise(*means.shape)
         log_w = dirichlet_log_sample(concentrations, self.generator)
@@ -185,19 +182,16 @@ class MixtureOfVAEsModule(MixtureModule):
 
     def initialize(self, data):
         """Let the concentrations know the clusters, and the noise its error."""
-        batches = [(data[rows], data.targets[rows]) for rows in data.ordered()]
-        error = sum(
-            (self.reconstruct(x)[0] - x).square().mean(0).sum() for x, _ in batches
-        )
-        self.likelihood.calibrate(error / (len(data) * data.n_features))
         *hidden, last = self.encoders
+        hidden = nn.Sequential(*hidden)
         low, high = START_RAW
-        weight, bias = fit_readout(
-            (nn.Sequential(*hidden)(x), low + (high - low) * targets.T.unsqueeze(2))
-            for x, targets in batches
+        readout = fit_readout(
+            (hidden(data[rows]), low + (high - low) * data.targets[rows].T.unsqueeze(2))
+            for rows in data.known()
         )
-        last.weight[:, :, :1] = weight
-        last.bias[:, :, :1] = bias
+        if readout is not None:
+            last.weight[:, :, :1], last.bias[:, :, :1] = readout
+        self.likelihood.calibrate(self.mean_square_error(data))
 
     def finalize(self, data):
         """Set the mixing weights to the mean of their expectations over the rows."""
@@ -207,7 +201,8 @@ class MixtureOfVAEsModule(MixtureModule):
 
 def _shares(concentrations):
     """Expected mixing weights."""
-    return concentrations / concentrations.sum(1, keepdim=True)
+    total = concentrations.sum(1, keepdim=True)
+    return concentrations / total.clamp(min=torch.finfo(total.dtype).tiny)
 
 
 class MixtureOfVAEs(BaseDeepMixture):
@@ -222,8 +217,8 @@ class MixtureOfVAEs(BaseDeepMixture):
         z_k | x \sim N(\mu_k(x), \sigma_k^2(x)), \quad
         E(x') = \sum_k w_k f_k(z_k)
 
-    and a penalty on the dependence of their latents, dHSIC (Eq. 13 of [1]_), has each
-    of them see something else. Read more in the :ref:`User Guide <mixture_of_vaes>`.
+    and a penalty is on the dependence of their latents, dHSIC (Eq. 13 of [1]_). Read
+    more in the :ref:`User Guide <mixture_of_vaes>`.
 
     Parameters
     ----------
@@ -278,9 +273,10 @@ class MixtureOfVAEs(BaseDeepMixture):
         in Eq. 8, the likelihoods of the row under each component. Clusters are better
         with the former.
     concentration : float or None, default=None
-        Sum of the concentrations of a row's Dirichlet distribution; None leaves it to
-        the encoders, so that they can be sure of a component. 1, as in the code of the
-        authors, is the sum of the prior, which is symmetric.
+        Sum of the concentrations of a row's Dirichlet distribution, up to 0.01 that
+        each of them has anyway; None leaves it to the encoders, so that they can be
+        sure of a component. 1, as in the code of the authors, is the sum of the prior,
+        which is symmetric.
     beta : float, default=1.0
         Weight of the dependence of the components' latents (Eq. 14 of [1]_).
     n_importance : int, default=10
@@ -304,8 +300,8 @@ class MixtureOfVAEs(BaseDeepMixture):
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
         Decoded mean of the prior of each component, z = 0, in data units.
     loss_curve_ : list of float
-        Loss of every epoch, without guidance: the terms of Eq. 14 of [1]_, in nats per
-        row, in model units.
+        Loss of every epoch, without guidance: Eq. 14 of [1]_ with other weights of
+        the latents' divergences, in nats per row, in model units.
     n_iter_ : int
         Number of epochs.
     n_iter_guided_ : int
@@ -447,7 +443,9 @@ class MixtureOfVAEs(BaseDeepMixture):
             If there is no such component.
         """
         check_is_fitted(self)
-        if component is not None and component not in range(len(self.weights_)):
+        is_index = isinstance(component, Integral) and not isinstance(component, bool)
+        in_range = is_index and 0 <= component < len(self.weights_)
+        if component is not None and not in_range:
             raise ValueError(
                 "Expected 'component' to be None or an integer from 0 to "
                 f"{len(self.weights_) - 1}, got {component!r}."

@@ -10,6 +10,7 @@ from scipy.special import expit, log_softmax, logsumexp, softmax, xlog1py, xlogy
 from scipy.stats import entropy, norm
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
+from torch.distributions import Normal, kl_divergence
 
 from skdeepmix import GumbelSoftmaxVAE
 from skdeepmix._data import Rows, Scaling
@@ -159,8 +160,21 @@ def test_temperature_falls_by_equal_factors_over_a_third_of_the_fit():
 
 
 def test_one_cluster_is_a_beta_vae():
-    module = make_module(n_clusters=1)
-    (terms,) = next(module.losses(draw(5, 3)))
+    module, x = make_module(n_clusters=1, beta=4.0), draw(5, 3)
+    module.generator = torch.Generator().manual_seed(7)
+    (terms,) = next(module.losses(x))
+    mean, log_var, _ = module.posterior(module.embed(x))
+    q = Normal(mean, (0.5 * log_var).exp())
+    twin = torch.Generator().manual_seed(7)
+    z = mean + q.scale * torch.randn(5, 2, dtype=x.dtype, generator=twin)
+    out = module.output(z, torch.ones(5, 1, dtype=x.dtype))
+    p = Normal(out, module.likelihood.log_scale.exp())
+    assert terms["reconstruction"].item() == pytest.approx(
+        -p.log_prob(x).sum(1).mean().item()
+    )
+    assert terms["z_prior"].item() == pytest.approx(
+        4 * kl_divergence(q, Normal(0.0, 1.0)).sum(1).mean().item()
+    )
     assert terms["c_prior"].item() == 0
     assert terms["balance"].item() == 0
 
@@ -323,5 +337,13 @@ def test_mistaken_weights_are_named(blobs, weights, message):
 def test_a_free_style_leaves_the_clusters_unused_and_that_is_reported(blobs):
     X, _ = blobs
     model = make_model(init="random", beta=0.0, balance=0.0, max_iter=60)
-    with pytest.warns(ConvergenceWarning, match="clusters collapsed: all rows have"):
+    message = "clusters collapsed: all rows have"
+    with pytest.warns(ConvergenceWarning, match=message) as record:
         model.fit(X)
+    assert record[0].filename == __file__
+
+
+def test_a_rare_cluster_is_no_collapse():
+    X, y = make_blobs([1195, 5], centers=CENTERS[:2], cluster_std=0.5, random_state=0)
+    model = make_model(n_clusters=2, init=y, max_iter=10).fit(X)
+    np.testing.assert_array_equal(model.labels_, y)

@@ -9,6 +9,7 @@ from scipy.special import digamma, expit, gammaln, logsumexp, xlog1py, xlogy
 from scipy.stats import norm
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
+from torch.distributions import Normal, kl_divergence
 
 from skdeepmix import MixtureOfVAEs
 from skdeepmix.distributions import dirichlet_log_sample
@@ -130,7 +131,8 @@ def test_terms_equal_a_naive_loop(likelihood, mixing, concentration):
     posteriors = [naive.posterior(row) for row in x.numpy()]
     a = np.array([concentrations for _, _, concentrations in posteriors])
     if concentration is not None:
-        a *= concentration / a.sum(1, keepdims=True)
+        a = a - 1e-2
+        a = concentration * a / a.sum(1, keepdims=True) + 1e-2
     twin = torch.Generator().manual_seed(7)
     noise = torch.randn(3, 6, 2, dtype=torch.float64, generator=twin).numpy()
     weights = dirichlet_log_sample(torch.from_numpy(a), twin).exp().numpy()
@@ -161,15 +163,20 @@ def test_terms_equal_a_naive_loop(likelihood, mixing, concentration):
 def test_one_component_is_a_vae():
     module = make_module(n_clusters=1)
     x = draw(5, 3)
+    module.generator = torch.Generator().manual_seed(7)
     (terms,) = next(module.losses(x))
-    assert terms["weights_prior"].item() == pytest.approx(
-        np.mean(
-            [
-                naive_dirichlet_kl(a, np.ones(1))
-                for a in module.posterior(x)[2].detach().numpy()
-            ]
-        )
+    means, log_vars, _ = module.posterior(x)
+    q = Normal(means[0], (0.5 * log_vars[0]).exp())
+    twin = torch.Generator().manual_seed(7)
+    z = means + q.scale * torch.randn(means.shape, dtype=x.dtype, generator=twin)
+    p = Normal(module.outputs(z)[0], module.likelihood.log_scale.exp())
+    assert terms["reconstruction"].item() == pytest.approx(
+        -p.log_prob(x).sum(1).mean().item()
     )
+    assert terms["z_prior"].item() == pytest.approx(
+        kl_divergence(q, Normal(0.0, 1.0)).sum(1).mean().item()
+    )
+    assert terms["weights_prior"].item() == 0
     assert terms["dependence"].item() == 0
     torch.testing.assert_close(module.log_resp(x), torch.zeros(5, 1).double())
 
@@ -186,12 +193,14 @@ def test_components_do_not_depend_on_each_other():
     assert not torch.allclose(after[0], before[0])
 
 
-@pytest.mark.parametrize("least", [-30.0, -5.0])
-def test_small_concentrations_keep_gradients_finite(least):
-    module = make_module()
+@pytest.mark.parametrize("least", [-200.0, -30.0, -5.0])
+@pytest.mark.parametrize("concentration", [None, 1.0, 1e-20])
+def test_small_concentrations_keep_gradients_finite(least, concentration):
+    module = make_module(concentration=concentration).float()
     with torch.no_grad():
         module.encoders[-1].bias[1:, 0, 0] = least
-    (terms,) = next(module.losses(draw(50, 3)))
+        module.encoders[-1].bias[0, 0, 0] = 50.0
+    (terms,) = next(module.losses(draw(50, 3).float()))
     sum(terms.values()).backward()
     assert all(p.grad.isfinite().all() for p in module.parameters())
 
@@ -326,7 +335,7 @@ def test_certain_pixels_stay_finite_in_half_precision():
 # Mistakes
 
 
-@pytest.mark.parametrize("component", [-1, 3, "mixture", 0.5])
+@pytest.mark.parametrize("component", [-1, 3, "mixture", 0.5, 1.0, True])
 def test_unknown_component(model, blobs, component):
     message = (
         f"Expected 'component' to be None or an integer from 0 to 2, got {component!r}."

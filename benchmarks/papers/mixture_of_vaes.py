@@ -23,7 +23,7 @@ from _papers import Inputs, Row, Setting, autoencoder_codes, load, run_rows
 
 from skdeepmix import MixtureOfVAEs
 from skdeepmix.datasets import fetch_mnist, fetch_usps
-from skdeepmix.distributions import dirichlet_log_sample
+from skdeepmix.distributions import dirichlet_log_sample, standard_normal
 from skdeepmix.losses import dhsic, hsic
 from skdeepmix.metrics import posterior_entropy
 from skdeepmix.networks import MLP
@@ -45,7 +45,7 @@ PAPER = {
     "batch_size": 128,
 }
 # The code of the authors divides concentrations by their sum.
-CODE = {**PAPER, "concentration": 1.0}
+FIXED_SUM = {**PAPER, "concentration": 1.0}
 
 
 def reconstruction_errors(model, train, test):
@@ -68,11 +68,12 @@ def reconstruction_errors(model, train, test):
         and `loss_curve`.
     """
     X = test[0][-N_TEST:]
-    generator = torch.Generator().manual_seed(0)
+    device = next(model.module_.parameters()).device
+    generator = torch.Generator(device).manual_seed(0)
 
     def drawn(module, x):
         means, log_vars, concentrations = module.posterior(x)
-        noise = torch.randn(means.shape, generator=generator)
+        noise = standard_normal(means.shape, means, generator)
         z = means + (0.5 * log_vars).exp() * noise
         rows = module.likelihood.mean(module.outputs(z))
         log_w = dirichlet_log_sample(concentrations, generator)
@@ -83,15 +84,18 @@ def reconstruction_errors(model, train, test):
         ]
         return torch.stack([(row - x).square().sum(1) for row in mixed], 1)
 
-    errors = [
-        drawn(model.module_, torch.from_numpy(block)).detach().numpy()
-        for block in np.array_split(X, 20)
-    ]
-    error, error_expected = np.concatenate(errors).mean(0)
+    with torch.no_grad():
+        errors = torch.cat(
+            [
+                drawn(model.module_, torch.from_numpy(block).to(device))
+                for block in np.array_split(X, 20)
+            ]
+        )
+    error, error_expected = errors.mean(0).tolist()
     error_mean = np.square(model.reconstruct(X) - X).sum(1).mean()
     return {
-        "error": float(error),
-        "error_expected": float(error_expected),
+        "error": error,
+        "error_expected": error_expected,
         "error_mean": float(error_mean),
         "loss_curve": model.loss_curve_,
     }
@@ -232,7 +236,7 @@ ROWS = {
         (
             Setting("K = 1", {**PAPER, "n_clusters": 1}, (0,)),
             Setting("K = 10", {**PAPER, "n_clusters": 10}, (0,)),
-            Setting("K = 10, code", {**CODE, "n_clusters": 10}, (0,)),
+            Setting("K = 10, fixed sum", {**FIXED_SUM, "n_clusters": 10}, (0,)),
         ),
         (),
         every=20,
@@ -244,7 +248,7 @@ ROWS = {
         (
             Setting("K = 1", {**PAPER, "n_clusters": 1}, (0,)),
             Setting("K = 4", {**PAPER, "n_clusters": 4}, (0,)),
-            Setting("K = 4, code", {**CODE, "n_clusters": 4}, (0,)),
+            Setting("K = 4, fixed sum", {**FIXED_SUM, "n_clusters": 4}, (0,)),
         ),
         (),
         every=20,

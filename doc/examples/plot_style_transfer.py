@@ -4,7 +4,7 @@ Style transfer between clusters
 
 :class:`~skdeepmix.GumbelSoftmaxVAE` keeps the style of a row apart from its cluster.
 Each row of the figure is the style of one image, read off it and drawn in all ten
-clusters, after Figure 4 of Arias Figueroa and Ramírez Rivera (2017).
+clusters, after Figure 4(a) of Arias Figueroa and Ramírez Rivera (2017).
 """
 
 # %%

@@ -1,6 +1,5 @@
 """What all mixture models share on scikit-learn's side."""
 
-import math
 import warnings
 from numbers import Integral
 
@@ -24,9 +23,14 @@ from skdeepmix._training import draw_seed, map_batches, take_moves
 from skdeepmix.base._model import BaseDeepModel, cast_module
 from skdeepmix.base._modules import MixtureModule
 from skdeepmix.initialization import STARTS, resolve_start, start_responsibilities
-from skdeepmix.metrics import label_agreement, posterior_mutual_information
+from skdeepmix.metrics import (
+    label_agreement,
+    posterior_entropy,
+    posterior_mutual_information,
+)
 
-# Clusters that tell less of the rows, as a fraction of log K, have collapsed.
+# Clusters that tell less of the rows, as a fraction of the entropy of their sizes, have
+# collapsed.
 LEAST_INFORMATION = 0.05
 # Epochs of autoencoder pre-training before a start, as a fraction of `max_iter`.
 PRETRAINING = 0.25
@@ -144,13 +148,12 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
 
     def _warn_of_collapse(self, proba, n_live):
         information = posterior_mutual_information(proba)
-        most = math.log(self.n_clusters)
+        most = information + posterior_entropy(proba)
         if 1 < n_live and information < LEAST_INFORMATION * most:
             problem = (
                 "The clusters collapsed: all rows have nearly the same probabilities, "
-                f"with a mutual information of {information:.2g} nats where "
-                f"log(n_clusters) = {most:.2g} are possible. Try another 'init' or "
-                "more epochs."
+                f"with a mutual information of {information:.2g} nats where {most:.2g} "
+                "are possible. Try another 'init' or more epochs."
             )
         elif n_live < self.n_clusters:
             problem = (
@@ -160,7 +163,7 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
             )
         else:
             return
-        warnings.warn(problem, ConvergenceWarning, stacklevel=6)
+        warnings.warn(problem, ConvergenceWarning, stacklevel=7)
 
     def _fitted_attributes(self, module, order=None):
         """What follows from the module: all that the methods need."""

@@ -130,7 +130,7 @@ class BaseDeepModel(
         Warns
         -----
         ConvergenceWarning
-            If clusters died out, or the fit was interrupted.
+            If clusters died out or collapsed, or the fit was interrupted.
         """
         X = self._validate_rows(X, reset=True)
         self._check_fit(X)
@@ -320,7 +320,7 @@ class BaseDeepModel(
     # Inference
 
     def transform(self, X):
-        """Latent representation: the posterior mean.
+        """Latent representation: the code of every row, or its posterior mean.
 
         Parameters
         ----------
@@ -329,8 +329,9 @@ class BaseDeepModel(
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_latent)
-            Latents, dimensionless.
+        Z : ndarray of shape (n_samples, n_features_out)
+            Latents, dimensionless; the page of the model says what they are and how
+            many.
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
@@ -341,7 +342,7 @@ class BaseDeepModel(
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_latent)
+        Z : array-like of shape (n_samples, n_features_out)
             Latents, as `transform` returns them.
 
         Returns

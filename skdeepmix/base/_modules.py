@@ -165,6 +165,25 @@ class LatentModule(nn.Module, ABC):
             Rows.
         """
 
+    def mean_square_error(self, data):
+        """Mean squared error of the decoded embeddings of all rows.
+
+        Parameters
+        ----------
+        data : Rows
+            Rows.
+
+        Returns
+        -------
+        error : torch.Tensor of shape ()
+            In squared model units.
+        """
+        error = 0
+        for rows in data.ordered():
+            x = data[rows]
+            error = error + (self.decode(self.embed(x)) - x).square().sum()
+        return error / (len(data) * data.n_features)
+
     def noise(self, *shape):
         """Draw standard normal noise from `generator`.
 

@@ -15,8 +15,8 @@ MIN_LOG_SCALE = -6.0
 # Well below the data's own scale: noise as large as the data leaves latents unused,
 # from where training does not recover.
 START_LOG_SCALE = -1.0
-# Probabilities closer to 0 or 1 have no finite logit in float32.
-LEAST_PROBABILITY = 1e-6
+# The smallest normal number of float32, about: has a finite logarithm.
+LEAST_PROBABILITY = 1e-37
 
 
 class Likelihood(nn.Module, ABC):
@@ -63,18 +63,22 @@ class Likelihood(nn.Module, ABC):
         """
 
     @abstractmethod
-    def output(self, mean):
-        """Output of the decoder that has given expected rows: the inverse of `mean`.
+    def log_prob_of_mixed_mean(self, x, out, weights):
+        """Log-likelihood of rows around the mean of several decoders.
 
         Parameters
         ----------
-        mean : torch.Tensor of shape (..., n_features)
-            Expected rows, in model units.
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+        out : torch.Tensor of shape (n_decoders, n, n_features)
+            Outputs of the decoders.
+        weights : torch.Tensor of shape (n, n_decoders)
+            Weights of their expected rows, with sum 1.
 
         Returns
         -------
-        out : torch.Tensor of shape (..., n_features)
-            As a decoder would return it.
+        log_prob : torch.Tensor of shape (n,)
+            In nats, summed over the features.
         """
 
     @abstractmethod
@@ -140,8 +144,8 @@ class GaussianLikelihood(Likelihood):
     def mean(self, out):
         return out
 
-    def output(self, mean):
-        return mean
+    def log_prob_of_mixed_mean(self, x, out, weights):
+        return self.log_prob(x, mix(out, weights))
 
     def sample(self, mean, generator):
         noise = standard_normal(mean.shape, mean, generator)
@@ -166,11 +170,33 @@ class BernoulliLikelihood(Likelihood):
     def mean(self, out):
         return out.sigmoid()
 
-    def output(self, mean):
-        return mean.logit(eps=LEAST_PROBABILITY)
+    def log_prob_of_mixed_mean(self, x, out, weights):
+        # Both probabilities, since 1 - p is 0 long before the other sigmoid is.
+        yes, no = (mix(logits.sigmoid(), weights) for logits in (out, -out))
+        log_yes, log_no = (p.clamp(min=LEAST_PROBABILITY).log() for p in (yes, no))
+        return (x * log_yes + (1 - x) * log_no).sum(-1)
 
     def sample(self, mean, generator):
         return torch.bernoulli(mean, generator=generator)
+
+
+def mix(rows, weights):
+    """Weighted means of rows of several decoders.
+
+    Parameters
+    ----------
+    rows : torch.Tensor of shape (n_decoders, n, n_features)
+        Rows.
+    weights : torch.Tensor of shape (n, n_decoders) or (n_decoders,)
+        Weights, of each row or of all.
+
+    Returns
+    -------
+    mean : torch.Tensor of shape (n, n_features)
+        Means.
+    """
+    # No matrix product: half precision would round probabilities to 0 and 1.
+    return (rows * weights.expand(rows.shape[1], -1).T.unsqueeze(2)).sum(0)
 
 
 #: Likelihoods by the value of an estimator's `likelihood` parameter.

@@ -3,6 +3,9 @@
 import math
 
 LOG_2PI = math.log(2 * math.pi)
+# Log-variances that a network returns are kept within these limits, so that exp()
+# neither over- nor underflows.
+LOG_VAR_RANGE = (-10.0, 10.0)
 
 
 def gaussian_log_prob(x, mean, log_var):

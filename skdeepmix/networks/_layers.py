@@ -121,17 +121,19 @@ def fit_readout(pairs):
 
     Returns
     -------
-    weight : torch.Tensor of shape (..., n_in, n_out)
-        Weights, shrunk as if by a thousandth of the mean power of the inputs.
-    bias : torch.Tensor of shape (..., 1, n_out)
-        Biases.
+    readout : tuple of torch.Tensor or None
+        Weights of shape (..., n_in, n_out), with a ridge of a thousandth of the mean
+        power of the inputs, and biases of shape (..., 1, n_out); None without batches.
     """
     gram = product = 0
     for inputs, outputs in pairs:
         ones = inputs.new_ones(*inputs.shape[:-1], 1)
         inputs = torch.cat([inputs, ones], -1).double()
+        outputs = outputs.double()
         gram = gram + inputs.mT @ inputs
-        product = product + inputs.mT @ outputs.double()
+        product = product + inputs.mT @ outputs
+    if isinstance(gram, int):
+        return None
     power = gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     ridge = RIDGE * power * torch.eye(gram.shape[-1]).to(gram)
     solved = torch.linalg.solve(gram + ridge, product).float()

@@ -137,3 +137,30 @@ def test_means_are_the_output_or_its_logistic_function():
 def test_only_gaussian_rows_are_rescaled():
     rescaled = {name: likelihood.rescales for name, likelihood in LIKELIHOODS.items()}
     assert rescaled == {"gaussian": True, "bernoulli": False}
+
+
+def test_gaussian_log_prob_of_a_mixed_mean_equals_scipy():
+    likelihood, x, out = calibrated(0.3), draw(5, 4), draw(3, 5, 4, seed=1)
+    weights = draw(5, 3, seed=2).softmax(1)
+    found = likelihood.log_prob_of_mixed_mean(x, out, weights).detach()
+    mean = np.einsum("knd,nk->nd", out, weights)
+    np.testing.assert_allclose(found, norm(mean, 0.3).logpdf(x).sum(1))
+
+
+def test_bernoulli_log_prob_of_a_mixed_mean_equals_scipy():
+    x, out = draw(5, 4).sigmoid(), 3 * draw(3, 5, 4, seed=1)
+    weights = draw(5, 3, seed=2).softmax(1)
+    found = BernoulliLikelihood().log_prob_of_mixed_mean(x, out, weights)
+    p, x = np.einsum("knd,nk->nd", expit(out.numpy()), weights), x.numpy()
+    np.testing.assert_allclose(found, (xlogy(x, p) + xlog1py(1 - x, -p)).sum(1))
+
+
+@pytest.mark.parametrize(("logit", "x"), [(-30.0, 1.0), (30.0, 0.0)])
+def test_bernoulli_pixels_that_are_surely_wrong_have_a_gradient(logit, x):
+    out = torch.full((1, 1, 1), logit, requires_grad=True)
+    weights = torch.ones(1, 1)
+    x = torch.full((1, 1), x)
+    found = BernoulliLikelihood().log_prob_of_mixed_mean(x, out, weights)
+    assert found.item() == pytest.approx(-30)
+    found.sum().backward()
+    assert abs(out.grad.item()) == pytest.approx(1)

@@ -2,12 +2,20 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 from torch import nn
 
 from skdeepmix.networks import StackedLinear
-from skdeepmix.networks._layers import initialized_conv, initialized_linear
+from skdeepmix.networks._layers import (
+    RIDGE,
+    fit_readout,
+    initialized_conv,
+    initialized_linear,
+    spread_rows,
+)
 
 
 def generator(seed=0):
@@ -114,3 +122,39 @@ def test_weights_follow_the_generator_alone(kind):
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_readout_is_a_ridge_regression(shape):
+    inputs, outputs = draw(*shape, 50, 4), draw(*shape, 50, 2, seed=3)
+    weight, bias = fit_readout(
+        zip(inputs.split(20, -2), outputs.split(20, -2), strict=True)
+    )
+    for k in np.ndindex(shape):
+        x, y = inputs[k].numpy(), outputs[k].numpy()
+        design = np.column_stack([x, np.ones(50)])
+        ridge = RIDGE * np.square(design).sum(0).mean()
+        expected = Ridge(ridge, fit_intercept=False).fit(design, y).coef_.T
+        np.testing.assert_allclose(weight[k], expected[:-1], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(bias[k][0], expected[-1], rtol=1e-4, atol=1e-6)
+
+
+def test_readout_of_constant_inputs_is_finite():
+    weight, bias = fit_readout([(torch.zeros(5, 4), torch.ones(5, 1))])
+    assert (weight == 0).all()
+    torch.testing.assert_close(bias, torch.ones(1, 1), rtol=1e-2, atol=0)
+
+
+def test_readout_without_rows_is_none():
+    assert fit_readout([]) is None
+
+
+@pytest.mark.parametrize("networks", [[0, 2, 2, 0, 2], [1], [2, 1, 0]])
+def test_spread_rows_go_to_their_networks(networks):
+    rows, network = draw(len(networks), 4), torch.tensor(networks)
+    spread, place = spread_rows(rows, network, 3)
+    torch.testing.assert_close(spread[network, place], rows, rtol=0, atol=0)
+    for k in range(3):
+        own = rows[network == k]
+        torch.testing.assert_close(spread[k, : len(own)], own, rtol=0, atol=0)
+        assert (spread[k, len(own) :] == 0).all()
