@@ -1,5 +1,6 @@
 """Bad input is refused in a full sentence; odd but legitimate data are fitted."""
 
+import pickle
 import re
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
-from skdeepmix import GaussianMixtureVAE, MixtureOfVAEs
+from skdeepmix import GaussianMixtureVAE, GumbelSoftmaxVAE, MixtureOfVAEs
 from skdeepmix._sklearn_compat import InvalidParameterError
 from skdeepmix.networks import MLP, ConvNet
 from skdeepmix.utils.discovery import all_estimators
@@ -602,3 +603,39 @@ def test_changing_the_spec_that_was_passed_changes_no_prediction():
     before = model.predict_proba(X)
     spec.set_params(hidden_layer_sizes=(3, 3), activation="tanh")
     np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+# Methods that one model alone has.
+
+OWN_METHODS = [
+    (GumbelSoftmaxVAE, "style"),
+    (MixtureOfVAEs, "reconstruct"),
+    (MixtureOfVAEs, "transform_components"),
+]
+
+
+@pytest.mark.parametrize(("cls", "method"), OWN_METHODS)
+def test_own_methods_validate_like_the_others(cls, method):
+    model = small(cls)
+    message = (
+        f"This {cls.__name__} instance is not fitted yet. Call 'fit' with appropriate "
+        "arguments before using this estimator."
+    )
+    with raises(NotFittedError, message):
+        getattr(model, method)(X)
+    model.fit(X)
+    message = f"X has 2 features, but {cls.__name__} is expecting 3 features as input."
+    with raises(ValueError, message):
+        getattr(model, method)(X[:, :2])
+    dense = getattr(model, method)(X)
+    np.testing.assert_allclose(getattr(model, method)(sparse.csr_array(X)), dense)
+    assert getattr(model, method)(X.astype(np.float32)).dtype == np.float32
+
+
+def test_changing_the_classifier_that_was_passed_changes_no_prediction():
+    spec = MLP((8,))
+    model = small(GumbelSoftmaxVAE, classifier=spec).fit(X)
+    before = model.predict_proba(X)
+    spec.set_params(hidden_layer_sizes=(3, 3))
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(X), before)
