@@ -419,7 +419,7 @@ class GumbelSoftmaxVAE(BaseDeepMixture):
         """Rows in their own style, in every cluster: style transfer.
 
         The style of a row is encoded and decoded with each cluster in turn (Section 3.2
-        and Figure 4(a) of [1]_).
+        and Figure 4(a) of the paper).
 
         Parameters
         ----------

@@ -430,7 +430,7 @@ class MixtureOfVAEs(BaseDeepMixture):
             Rows.
         component : int or None, default=None
             Which component; None weighs all of them with the expected mixing weights
-            of every row (Eq. 5 of [1]_).
+            of every row (Eq. 5 of the paper).
 
         Returns
         -------
