@@ -214,6 +214,7 @@ def test_no_early_stop_before_the_guidance_has_ended():
     assert model.n_iter_ == round(GUIDANCE_ENDS * 20) + 2
 
 
+@pytest.mark.filterwarnings("ignore:The clusters collapsed")
 def test_early_stop_at_once_without_guidance():
     assert small(tol=1e9, n_iter_no_change=1, init="random").fit(X).n_iter_ == 2
 
