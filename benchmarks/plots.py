@@ -2,7 +2,8 @@
 
     python benchmarks/plots.py
 
-writes ``doc/developers/images/starts_kept_<data>.png``.
+writes ``doc/developers/images/starts_kept_<data>.png`` and
+``doc/benchmarks/images/vaes_loss.png``.
 """
 
 import argparse
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from _runs import RESULTS, ROOT, read_lines
 from studies import grouped
 
-IMAGES = ROOT / "doc" / "developers" / "images"
+DOC = ROOT / "doc"
 
 
 def draw_kept(lines):
@@ -63,6 +64,28 @@ def draw_kept(lines):
     return figure
 
 
+def draw_losses(lines):
+    """Draw the loss of every epoch.
+
+    Parameters
+    ----------
+    lines : list of dict
+        With `loss_curve`, one per setting.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        A line per setting, without the first epoch.
+    """
+    figure, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")
+    for line in lines:
+        losses = line["loss_curve"][1:]
+        ax.plot(range(2, len(losses) + 2), losses, label=line["setting"])
+    ax.set(xlabel="epoch", ylabel="loss, nats per image")
+    ax.legend()
+    return figure
+
+
 def main(argv=None):
     """Draw all figures.
 
@@ -73,14 +96,21 @@ def main(argv=None):
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
-    parser.add_argument("--out", metavar="DIR", type=Path, default=IMAGES)
+    parser.add_argument("--out", metavar="DIR", type=Path, default=DOC)
     args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    studies, papers = (args.out / d / "images" for d in ("developers", "benchmarks"))
+    for folder in (studies, papers):
+        folder.mkdir(parents=True, exist_ok=True)
     lines = read_lines(args.results / "starts_kept.jsonl")
     for (data,), runs in grouped(lines, "data").items():
         figure = draw_kept(runs)
-        figure.savefig(args.out / f"starts_kept_{data}.png", dpi=80)
+        figure.savefig(studies / f"starts_kept_{data}.png", dpi=80)
         plt.close(figure)
+    lines = read_lines(args.results / "mixture_of_vaes.jsonl")
+    lines = [line for line in lines if line["data"] == "mnist-reconstruction"]
+    figure = draw_losses(lines)
+    figure.savefig(papers / "vaes_loss.png", dpi=80)
+    plt.close(figure)
 
 
 if __name__ == "__main__":
