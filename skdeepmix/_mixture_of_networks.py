@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import pad_sequence
 from skdeepmix._autoencoder import AutoencoderModule
 from skdeepmix._sklearn_compat import Interval
 from skdeepmix._stacked_adam import StackedAdam
-from skdeepmix.base import BaseDeepMixture, MixtureModule
-from skdeepmix.distributions import parzen_log_prob, standard_normal
+from skdeepmix.base import BaseDeepMixture, ParzenModule
+from skdeepmix.distributions import parzen_bandwidths, parzen_log_prob
 from skdeepmix.initialization import STARTS, random_rows_start
 from skdeepmix.losses import median_distance, squared_mmd
 from skdeepmix.networks import MLP, NetworkSpec
@@ -39,8 +39,6 @@ DRAWS_PER_ROW = 2
 # More rows than this are not held out: they are enough for a bandwidth, and for means
 # and distances.
 HELD_OUT_ROWS = 1000
-# Bandwidths of Parzen windows, relative to the median distance of rows.
-BANDWIDTHS = [0.03 * 2 ** (step / 4) for step in range(20)]
 # Gap in log-likelihood, in nats, that makes a row's membership certain, and puts an
 # epoch with an empty cluster behind those without.
 SURE = 100.0
@@ -66,7 +64,7 @@ class _Known:
 
     `codes` of all rows, or None without an autoencoder; `train` and `held_out`, indices
     of rows; `members`, those of every cluster of the start in `train`; the median
-    distance of codes.
+    distance of codes, and the bandwidths to choose from.
     """
 
     codes: torch.Tensor | None
@@ -76,6 +74,7 @@ class _Known:
     batch_size: int = 2
     n_passes: int = 1
     distance: float = 1.0
+    bandwidths: torch.Tensor | None = None
     clean: bool | None = None
 
 
@@ -90,7 +89,7 @@ def full_precision(method):
     return wrapped
 
 
-class MixtureOfNetworksModule(MixtureModule):
+class MixtureOfNetworksModule(ParzenModule):
     """Networks, expectation maximisation and sampling of :class:`MixtureOfNetworks`."""
 
     def __init__(
@@ -198,10 +197,6 @@ class MixtureOfNetworksModule(MixtureModule):
         spread, place = spread_rows(noise, cluster, self.n_clusters)
         return self.decode(self.generate(spread)[cluster, place])
 
-    def add_noise(self, x, generator):
-        """Draw from the window around a generated row."""
-        return x + self.row_bandwidth * standard_normal(x.shape, x, generator)
-
     def centers(self):
         """Decoded mean of the codes of every network."""
         return self.decode(self.draws.mean(1))
@@ -217,17 +212,9 @@ class MixtureOfNetworksModule(MixtureModule):
         log_joint = self.log_likelihood(self.embed(x)) + self.log_weights
         return log_joint.log_softmax(1)
 
-    def log_prob(self, x):
-        """Log of the mixture of Parzen windows around decoded draws."""
-        log_probs = self._log_probs_of_rows(x, self.row_bandwidth)
-        return (log_probs + self.log_weights).logsumexp(1)
-
-    def _log_probs_of_rows(self, x, bandwidth):
-        # One network at a time: its decoded draws may be large.
-        log_probs = [
-            parzen_log_prob(x, self.decode(draws), bandwidth) for draws in self.draws
-        ]
-        return torch.stack(log_probs, 1)
+    def drawn_rows(self):
+        """Decode the draws of every network."""
+        return map(self.decode, self.draws)
 
     # Training
 
@@ -302,10 +289,7 @@ class MixtureOfNetworksModule(MixtureModule):
 
     def finalize(self, data):
         """Choose the window around decoded draws by the held-out rows."""
-        x = data[self._known(data).held_out]
-        bandwidths = _scale(x) * torch.tensor(BANDWIDTHS).to(x)
-        log_probs = self._log_probs_of_rows(x, bandwidths)
-        self.row_bandwidth.copy_(self._likeliest(log_probs, bandwidths)[0])
+        self.set_row_bandwidth(data[self._known(data).held_out])
 
     def _known(self, data):
         if data.memo is None:
@@ -332,7 +316,9 @@ class MixtureOfNetworksModule(MixtureModule):
         ]
         scale = median(within) or 1.0
         self.kernel_scales.copy_(scale * torch.tensor(KERNEL_VARIANCES).sqrt())
-        known.distance = _scale(self._codes(data, train[:HELD_OUT_ROWS]))
+        few = self._codes(data, train[:HELD_OUT_ROWS])
+        known.distance = median_distance(few) or 1.0
+        known.bandwidths = parzen_bandwidths(few)
         return known
 
     def _map_to_cube(self, data):
@@ -458,20 +444,13 @@ class MixtureOfNetworksModule(MixtureModule):
         noise = self._draw_noise(*self.draws.shape[:2], generator=self.generator)
         self.draws.copy_(self.generate(noise))
         codes = self._codes(data, known.held_out)
-        bandwidths = known.distance * torch.tensor(BANDWIDTHS).to(codes)
-        log_probs = parzen_log_prob(codes, self.draws, bandwidths)
-        bandwidth, log_likelihood = self._likeliest(log_probs, bandwidths)
+        log_probs = parzen_log_prob(codes, self.draws, known.bandwidths)
+        bandwidth, log_likelihood = self.likeliest(log_probs, known.bandwidths)
         self.bandwidth.copy_(bandwidth)
         found = self.log_likelihood(self._codes(data, known.train[:BLOCK_ROWS]))
         n_live = len((found + self.log_weights).argmax(1).unique())
         n_dead = self.n_clusters - n_live
         self.held_out_loss = -float(log_likelihood) + SURE * n_dead
-
-    def _likeliest(self, log_probs, bandwidths):
-        """Bandwidth with the largest mean log-likelihood, and that."""
-        log_mixture = (log_probs + self.log_weights.unsqueeze(1)).logsumexp(1)
-        best = log_mixture.mean(0).max(0)
-        return bandwidths[best.indices], best.values
 
     def _set_weights(self, weights):
         weights = weights.clamp(min=LEAST_WEIGHT)
@@ -479,11 +458,6 @@ class MixtureOfNetworksModule(MixtureModule):
 
     def _permutation(self, rows):
         return torch.randperm(len(rows), generator=self.generator, device=rows.device)
-
-
-def _scale(rows):
-    """Median distance of rows, 1 if they are all equal."""
-    return median_distance(rows) or 1.0
 
 
 class MixtureOfNetworks(BaseDeepMixture):

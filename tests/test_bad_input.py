@@ -232,8 +232,8 @@ def test_image_shape_that_does_not_match(name):
 
 def test_too_many_convolutions():
     message = (
-        "The 4 convolutions of ConvNet each halve the image, which leaves nothing of "
-        "10 x 10 pixels. Use fewer 'channels'."
+        "The 4 layers of ConvNet make the image 16 times smaller, which leaves nothing "
+        "of 10 x 10 pixels. Use fewer 'channels'."
     )
     with raises(ValueError, message):
         small(encoder=ConvNet((1, 10, 10), channels=4 * (8,))).fit(np.eye(100))

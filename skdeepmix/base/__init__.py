@@ -2,6 +2,12 @@
 
 from skdeepmix.base._mixture import BaseDeepMixture
 from skdeepmix.base._model import BaseDeepModel
-from skdeepmix.base._modules import LatentModule, MixtureModule
+from skdeepmix.base._modules import LatentModule, MixtureModule, ParzenModule
 
-__all__ = ["BaseDeepMixture", "BaseDeepModel", "LatentModule", "MixtureModule"]
+__all__ = [
+    "BaseDeepMixture",
+    "BaseDeepModel",
+    "LatentModule",
+    "MixtureModule",
+    "ParzenModule",
+]

@@ -138,6 +138,8 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
         proba = self._training_proba(run, X)
         live = np.unique(proba.argmax(axis=1))
         self._warn_of_collapse(proba, len(live))
+        for complaint in run.module.complaints():
+            warnings.warn(complaint, ConvergenceWarning, stacklevel=6)
         dead = np.setdiff1d(np.arange(self.n_clusters), live)
         order = np.concatenate([live, dead])
         return super()._results(run, X, order=order) | {

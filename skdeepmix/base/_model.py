@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._progress import progress_bar
@@ -75,9 +76,11 @@ class BaseDeepModel(
 
     _module_class: type[LatentModule]
     _default_layers = DEFAULT_LAYERS
-    # Parameters of models whose fits depend on the start.
+    # Parameters of models whose fits depend on the start, or that can stop early.
     n_init = 1
     n_jobs = None
+    tol = 0.0
+    n_iter_no_change = math.inf
 
     _parameter_constraints: dict = {
         "n_latent": [Interval(Integral, 1, None, closed="left")],
@@ -212,6 +215,7 @@ class BaseDeepModel(
     def _fit_once(self, X, y, device, seeds, task):
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
         module = self._new_module(seeds[0]).to(device)
+        self._check_batches(module, X.shape[0])
         module.generator = torch.Generator(device).manual_seed(int(seeds[1]))
         data = Rows(
             X,
@@ -248,6 +252,17 @@ class BaseDeepModel(
         if self.batch_size == "auto":
             return min(max(100, n_samples // 14), 256, n_samples)
         return min(self.batch_size, n_samples)
+
+    def _check_batches(self, module, n_samples):
+        """Find batches that batch normalisation cannot take."""
+        size = self._batch_size(n_samples)
+        normalizes = any(isinstance(m, BatchNorm) for m in module.modules())
+        if normalizes and n_samples // -(-n_samples // size) < 2:
+            raise ValueError(
+                "Batch normalisation needs at least 2 rows per batch, but n_samples = "
+                f"{n_samples} in batches of {size} leaves one with a single row. Use "
+                "more rows, a larger 'batch_size' or another 'normalization'."
+            )
 
     def _train(self, run, data, X, y, context):
         module, guided = run.module, data.targets is not None

@@ -5,7 +5,11 @@ from abc import ABC, abstractmethod
 import torch
 from torch import nn
 
-from skdeepmix.distributions import standard_normal
+from skdeepmix.distributions import (
+    parzen_bandwidths,
+    parzen_log_prob,
+    standard_normal,
+)
 from skdeepmix.initialization import guidance_weight
 
 
@@ -307,6 +311,16 @@ class MixtureModule(LatentModule):
             Rows with the responsibilities of the start in `targets`.
         """
 
+    def complaints(self):
+        """Tell what went wrong in training; default: nothing.
+
+        Yields
+        ------
+        complaint : str
+            What a user should know, with a remedy; the estimator warns of it.
+        """
+        yield from ()
+
     def epoch(self, data, progress):
         """Yield the moves of one epoch: random batches through `losses`.
 
@@ -349,8 +363,96 @@ class MixtureModule(LatentModule):
         weight = 0.0 if targets is None else guidance_weight(progress)
         for terms, *players in moves:
             if weight > 0:
-                # Rows without a target do not dilute the others.
-                known = targets.sum().clamp(min=1)
-                guidance = -(targets * self.log_resp(x)).sum() / known
+                guidance = self.guidance(x, targets, players)
                 terms = terms | {"guidance": weight * guidance}
             yield terms, *players
+
+    def guidance(self, x, targets, players):
+        """Distance of the clusters to a start; default: that of `log_resp`.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            A batch.
+        targets : torch.Tensor of shape (n, n_clusters)
+            Its responsibilities in the start, rows of zeros where that has no opinion.
+        players : list of str
+            Names of the optimizers that step; none means all.
+
+        Returns
+        -------
+        guidance : torch.Tensor of shape ()
+            Cross-entropy in nats, mean over the rows that have a target.
+        """
+        # Rows without a target do not dilute the others.
+        known = targets.sum().clamp(min=1)
+        return -(targets * self.log_resp(x)).sum() / known
+
+
+class ParzenModule(MixtureModule):
+    """A mixture without a density of its own: Parzen windows around draws estimate it.
+
+    Attributes
+    ----------
+    row_bandwidth : torch.Tensor of shape ()
+        Standard deviation of the windows, in model units.
+    """
+
+    row_bandwidth: torch.Tensor
+
+    @abstractmethod
+    def drawn_rows(self):
+        """Rows of every cluster, always the same.
+
+        Yields
+        ------
+        x : torch.Tensor of shape (n_draws, n_features)
+            Rows of the next cluster.
+        """
+
+    def log_prob(self, x):
+        """Log of the mixture of Parzen windows around drawn rows."""
+        log_probs = self._log_probs_of_rows(x, self.row_bandwidth)
+        return (log_probs + self.log_weights).logsumexp(1)
+
+    def add_noise(self, x, generator):
+        """Draw from the window around a drawn row."""
+        return x + self.row_bandwidth * standard_normal(x.shape, x, generator)
+
+    def set_row_bandwidth(self, x):
+        """Choose the window by the likelihood of rows.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+        """
+        bandwidths = parzen_bandwidths(x)
+        log_probs = self._log_probs_of_rows(x, bandwidths)
+        self.row_bandwidth.copy_(self.likeliest(log_probs, bandwidths)[0])
+
+    def likeliest(self, log_probs, bandwidths):
+        """Bandwidth with the largest mean log-likelihood, and that.
+
+        Parameters
+        ----------
+        log_probs : torch.Tensor of shape (n, n_clusters, n_bandwidths)
+            Log-densities of rows in every cluster, in nats.
+        bandwidths : torch.Tensor of shape (n_bandwidths,)
+            The bandwidths.
+
+        Returns
+        -------
+        bandwidth, log_likelihood : torch.Tensor of shape ()
+            The best.
+        """
+        log_mixture = (log_probs + self.log_weights.unsqueeze(1)).logsumexp(1)
+        best = log_mixture.mean(0).max(0)
+        return bandwidths[best.indices], best.values
+
+    def _log_probs_of_rows(self, x, bandwidth):
+        # One cluster at a time: its rows may be large.
+        log_probs = [
+            parzen_log_prob(x, draws, bandwidth) for draws in self.drawn_rows()
+        ]
+        return torch.stack(log_probs, 1)

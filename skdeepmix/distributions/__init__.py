@@ -9,7 +9,7 @@ from skdeepmix.distributions._likelihoods import (
     Likelihood,
 )
 from skdeepmix.distributions._noise import standard_normal
-from skdeepmix.distributions._parzen import parzen_log_prob
+from skdeepmix.distributions._parzen import parzen_bandwidths, parzen_log_prob
 
 __all__ = [
     "LIKELIHOODS",
@@ -18,6 +18,7 @@ __all__ = [
     "Likelihood",
     "dirichlet_log_sample",
     "gumbel_softmax_sample",
+    "parzen_bandwidths",
     "parzen_log_prob",
     "standard_normal",
 ]

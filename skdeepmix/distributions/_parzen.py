@@ -5,12 +5,33 @@ from itertools import product
 
 import torch
 
+from skdeepmix.losses import median_distance
+
 LOG_2 = math.log(2)
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 # Rows and samples of a tile of kernel values: on a CPU it stays in the cache, and on
 # an accelerator it is large enough to hide the start of its operations.
 CPU_TILE = 1024, 1024
 ACCELERATOR_TILE = 8192, 8192
+# Bandwidths to choose from, relative to the median distance of rows.
+BANDWIDTHS = [0.03 * 2 ** (step / 4) for step in range(20)]
+
+
+def parzen_bandwidths(x):
+    """Bandwidths to choose from, by the likelihood of rows.
+
+    Parameters
+    ----------
+    x : torch.Tensor of shape (n, n_dims)
+        Rows.
+
+    Returns
+    -------
+    bandwidths : torch.Tensor of shape (20,)
+        From 0.03 to 0.8 times the median distance of the rows, or times 1 if they are
+        all equal.
+    """
+    return (median_distance(x) or 1.0) * torch.tensor(BANDWIDTHS).to(x)
 
 
 @torch.no_grad()

@@ -28,6 +28,24 @@ def gaussian_log_prob(x, mean, log_var):
     return -0.5 * (LOG_2PI + log_var + scaled).sum(-1)
 
 
+def gaussian_entropy(log_var):
+    r"""Entropy of diagonal Gaussians, in nats.
+
+    .. math:: H = \tfrac12 \sum_d \left[ 1 + \log 2\pi + \log \sigma_d^2 \right]
+
+    Parameters
+    ----------
+    log_var : torch.Tensor of shape (..., n_dims)
+        Log-variances.
+
+    Returns
+    -------
+    entropy : torch.Tensor of shape (...)
+        Entropies, of any sign.
+    """
+    return 0.5 * (1 + LOG_2PI + log_var).sum(-1)
+
+
 def gaussian_kl(mean, log_var, prior_mean=None, prior_log_var=None):
     r"""Kullback-Leibler divergence between diagonal Gaussians, in nats.
 

@@ -4,7 +4,11 @@ import math
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
+# Power iterations before the first use of a spectral norm, and the least norm.
+FIRST_ITERATIONS = 15
+LEAST_NORM = 1e-12
 # Keeps readouts of few rows, or of inputs that are always zero, well-posed.
 RIDGE = 1e-3
 
@@ -108,6 +112,193 @@ class StackedLinear(nn.Module):
         """
         x = x.expand(len(self.weight), *x.shape[-2:])
         return torch.baddbmm(self.bias, x, self.weight)
+
+
+class Conditioned(nn.Sequential):
+    """Layers in a row, some of which depend on a condition.
+
+    Parameters
+    ----------
+    *layers : torch.nn.Module
+        The layers. Those of this class, :class:`ConditionalNorm` and
+        :class:`ResidualBlock` are given the condition.
+    """
+
+    def forward(self, x, condition=None):
+        """Apply the layers.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, ...)
+            Inputs.
+        condition : torch.Tensor of shape (n, n_conditions) or None, default=None
+            Condition of every row, None if no layer needs it.
+
+        Returns
+        -------
+        out : torch.Tensor of shape (n, ...)
+            Outputs.
+        """
+        for layer in self:
+            takes = isinstance(layer, Conditioned | ConditionalNorm | ResidualBlock)
+            x = layer(x, condition) if takes else layer(x)
+        return x
+
+
+class ConditionalNorm(nn.Module):
+    """Normalisation whose gain and bias are linear in a condition.
+
+    The conditional batch normalisation of conditional GANs: at the start all conditions
+    are treated alike.
+
+    Parameters
+    ----------
+    normalization : torch.nn.Module
+        Normalisation without gain and bias.
+    n_channels : int
+        Number of channels, the second axis of the inputs.
+    n_conditions : int
+        Length of a condition.
+    """
+
+    def __init__(self, normalization, n_channels, n_conditions):
+        super().__init__()
+        self.normalization = normalization
+        self.gain = nn.Parameter(torch.zeros(n_channels, n_conditions))
+        self.bias = nn.Parameter(torch.zeros(n_channels, n_conditions))
+
+    def forward(self, x, condition):
+        """Normalise, then scale and shift by condition.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_channels, ...)
+            Inputs.
+        condition : torch.Tensor of shape (n, n_conditions)
+            Condition of every row.
+
+        Returns
+        -------
+        out : torch.Tensor of shape (n, n_channels, ...)
+            ``(1 + gain) * normalised + bias``.
+        """
+        ones = (1,) * (x.dim() - 2)
+        gain, bias = (
+            nn.functional.linear(condition, weight).unflatten(1, (-1, *ones))
+            for weight in (self.gain, self.bias)
+        )
+        return (1 + gain) * self.normalization(x) + bias
+
+
+class ResidualBlock(nn.Module):
+    """Sum of a path of convolutions and a short cut.
+
+    Parameters
+    ----------
+    path : Conditioned
+        The convolutions.
+    shortcut : torch.nn.Module
+        From the inputs to the shape of the outputs of the path.
+    """
+
+    def __init__(self, path, shortcut):
+        super().__init__()
+        self.path = path
+        self.shortcut = shortcut
+
+    def forward(self, x, condition=None):
+        """Add what both paths make of the inputs.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_channels, height, width)
+            Images.
+        condition : torch.Tensor of shape (n, n_conditions) or None, default=None
+            Condition of every image, None if no layer needs it.
+
+        Returns
+        -------
+        out : torch.Tensor of shape (n, n_channels, height, width)
+            Images.
+        """
+        return self.path(x, condition) + self.shortcut(x)
+
+
+class SpectralNorm(nn.Module):
+    """Division of a weight by its largest singular value, as a parametrisation.
+
+    One step of power iteration per forward pass of the training [1]_. torch's own takes
+    its first vectors from the global random state.
+
+    Parameters
+    ----------
+    weight : torch.Tensor of shape (n_out, ...)
+        The weight, a matrix with as many rows once it is flattened.
+    generator : torch.Generator
+        Source of the first vectors.
+
+    References
+    ----------
+    .. [1] T. Miyato, T. Kataoka, M. Koyama and Y. Yoshida. "Spectral Normalization for
+           Generative Adversarial Networks". ICLR 2018, arXiv:1802.05957.
+    """
+
+    def __init__(self, weight, generator):
+        super().__init__()
+        self.register_buffer("left", torch.randn(len(weight), generator=generator))
+        self.register_buffer("right", torch.zeros(weight[0].numel()))
+        for _ in range(FIRST_ITERATIONS):
+            self._iterate(weight.detach().flatten(1))
+
+    def forward(self, weight):
+        """Normalise.
+
+        Parameters
+        ----------
+        weight : torch.Tensor of shape (n_out, ...)
+            The weight.
+
+        Returns
+        -------
+        weight : torch.Tensor of shape (n_out, ...)
+            The weight over the estimate of its largest singular value.
+        """
+        with torch.autocast(weight.device.type, enabled=False):
+            matrix = weight.flatten(1)
+            if self.training:
+                self._iterate(matrix.detach())
+            # Copies, since the next pass writes into the vectors.
+            left, right = self.left.clone(), self.right.clone()
+            return weight / (left @ (matrix @ right)).clamp(min=LEAST_NORM)
+
+    @torch.no_grad()
+    def _iterate(self, matrix):
+        right = nn.functional.normalize(matrix.mT @ self.left, dim=0)
+        self.right.copy_(right)
+        self.left.copy_(nn.functional.normalize(matrix @ right, dim=0))
+
+
+def spectrally_normalized(network, generator):
+    """Normalise the weights of all linear layers and convolutions of a network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, changed in place; a layer that is normalised is left as it is.
+    generator : torch.Generator
+        Source of the first vectors of the power iterations.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        The network.
+    """
+    for layer in list(network.modules()):
+        weighted = isinstance(layer, nn.Linear | nn.Conv2d)
+        if weighted and not parametrize.is_parametrized(layer):
+            norm = SpectralNorm(layer.weight, generator)
+            parametrize.register_parametrization(layer, "weight", norm)
+    return network
 
 
 def fit_readout(pairs):

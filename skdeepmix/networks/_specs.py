@@ -9,6 +9,9 @@ from torch import nn
 
 from skdeepmix._sklearn_compat import Interval, StrOptions
 from skdeepmix.networks._layers import (
+    ConditionalNorm,
+    Conditioned,
+    ResidualBlock,
     StackedLinear,
     initialized_conv,
     initialized_linear,
@@ -34,15 +37,16 @@ GAINS = {
     "softplus": 1.083,
     "tanh": 5 / 3,
 }
+# Of a number of channels, and whether the normalisation has a gain and a bias.
 VECTOR_NORMALIZATIONS = {
-    "none": nn.Identity,
-    "batch": nn.BatchNorm1d,
-    "layer": nn.LayerNorm,
+    "none": lambda n, affine: nn.Identity(),
+    "batch": lambda n, affine: nn.BatchNorm1d(n, affine=affine),
+    "layer": lambda n, affine: nn.LayerNorm(n, elementwise_affine=affine),
 }
 IMAGE_NORMALIZATIONS = {
-    "none": nn.Identity,
-    "batch": nn.BatchNorm2d,
-    "layer": lambda n_channels: nn.GroupNorm(1, n_channels),
+    "none": lambda n, affine: nn.Identity(),
+    "batch": lambda n, affine: nn.BatchNorm2d(n, affine=affine),
+    "layer": lambda n, affine: nn.GroupNorm(1, n, affine=affine),
 }
 
 
@@ -82,7 +86,7 @@ class NetworkSpec(BaseEstimator, ABC):
         self._validate_params()
         return self._encoder(n_features, n_outputs, generator)
 
-    def build_decoder(self, n_inputs, n_features, generator):
+    def build_decoder(self, n_inputs, n_features, generator, n_conditions=0):
         """Build a network from codes to data, with the layers in reverse.
 
         Parameters
@@ -93,11 +97,15 @@ class NetworkSpec(BaseEstimator, ABC):
             Number of columns of the data.
         generator : torch.Generator
             Source of the initial weights.
+        n_conditions : int, default=0
+            Length of a condition that the gain and the bias of every normalisation
+            depend on; with 0 there is none.
 
         Returns
         -------
         network : torch.nn.Module
-            Maps (n, n_inputs) to (n, n_features).
+            Maps (n, n_inputs), and a condition of shape (n, n_conditions) if there is
+            one, to (n, n_features).
 
         Raises
         ------
@@ -105,7 +113,7 @@ class NetworkSpec(BaseEstimator, ABC):
             If a parameter of the spec is invalid or does not fit `n_features`.
         """
         self._validate_params()
-        return self._decoder(n_inputs, n_features, generator)
+        return self._decoder(n_inputs, n_features, generator, n_conditions)
 
     def build_stacked_encoders(self, n_networks, n_features, n_outputs, generator):
         """Build K equal networks from data to codes on a tensor axis.
@@ -168,7 +176,7 @@ class NetworkSpec(BaseEstimator, ABC):
         """See `build_encoder`."""
 
     @abstractmethod
-    def _decoder(self, n_inputs, n_features, generator):
+    def _decoder(self, n_inputs, n_features, generator, n_conditions):
         """See `build_decoder`."""
 
     def _stacked(self, n_networks, n_in, n_out, generator, direction):
@@ -181,6 +189,20 @@ class NetworkSpec(BaseEstimator, ABC):
     @property
     def _gain(self):
         return GAINS[self.activation]
+
+    def _activated(self, layer, kinds, n_channels, n_conditions=0):
+        """Make a hidden layer: the layer, its normalisation and its non-linearity."""
+        return Conditioned(
+            *layer,
+            self._normalized(kinds, n_channels, n_conditions),
+            ACTIVATIONS[self.activation](),
+        )
+
+    def _normalized(self, kinds, n_channels, n_conditions):
+        normalization = kinds[self.normalization](n_channels, n_conditions == 0)
+        if n_conditions == 0:
+            return normalization
+        return ConditionalNorm(normalization, n_channels, n_conditions)
 
 
 class MLP(NetworkSpec):
@@ -232,21 +254,21 @@ class MLP(NetworkSpec):
             [n_features, *_sizes(self, "hidden_layer_sizes"), n_outputs], generator
         )
 
-    def _decoder(self, n_inputs, n_features, generator):
+    def _decoder(self, n_inputs, n_features, generator, n_conditions):
         hidden = reversed(_sizes(self, "hidden_layer_sizes"))
-        return self._network([n_inputs, *hidden, n_features], generator)
+        return self._network([n_inputs, *hidden, n_features], generator, n_conditions)
 
-    def _network(self, sizes, generator):
-        layers = []
-        for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
-            layers += [
-                initialized_linear(n_in, n_out, generator, self._gain),
-                VECTOR_NORMALIZATIONS[self.normalization](n_out),
-                ACTIVATIONS[self.activation](),
-            ]
-        return nn.Sequential(
-            *layers, initialized_linear(sizes[-2], sizes[-1], generator)
-        )
+    def _network(self, sizes, generator, n_conditions=0):
+        layers = [
+            self._activated(
+                [initialized_linear(n_in, n_out, generator, self._gain)],
+                VECTOR_NORMALIZATIONS,
+                n_out,
+                n_conditions,
+            )
+            for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True)
+        ]
+        return Conditioned(*layers, initialized_linear(sizes[-2], sizes[-1], generator))
 
     def _stacked(self, n_networks, n_in, n_out, generator, direction):
         if self.normalization != "none":
@@ -326,19 +348,23 @@ class ConvNet(NetworkSpec):
 
     def _encoder(self, n_features, n_outputs, generator):
         channels, sides = self._geometry(n_features)
-        layers = [nn.Unflatten(1, (channels[0], *sides[0]))]
+        layers = []
         for n_in, n_out in zip(channels[:-1], channels[1:], strict=True):
-            layers += self._block(nn.Conv2d, n_in, n_out, generator)
+            conv = self._conv(nn.Conv2d, n_in, n_out, generator, self._gain)
+            layers.append(self._activated([conv], IMAGE_NORMALIZATIONS, n_out))
+        layers[0].insert(0, nn.Unflatten(1, (channels[0], *sides[0])))
         n_flat = channels[-1] * math.prod(sides[-1])
-        return nn.Sequential(
+        return Conditioned(
             *layers,
-            nn.Flatten(),
-            initialized_linear(n_flat, self.n_hidden, generator, self._gain),
-            ACTIVATIONS[self.activation](),
+            nn.Sequential(
+                nn.Flatten(),
+                initialized_linear(n_flat, self.n_hidden, generator, self._gain),
+                ACTIVATIONS[self.activation](),
+            ),
             initialized_linear(self.n_hidden, n_outputs, generator),
         )
 
-    def _decoder(self, n_inputs, n_features, generator):
+    def _decoder(self, n_inputs, n_features, generator, n_conditions):
         channels, sides = self._geometry(n_features)
         n_flat = channels[-1] * math.prod(sides[-1])
         layers = [
@@ -349,52 +375,200 @@ class ConvNet(NetworkSpec):
             nn.Unflatten(1, (channels[-1], *sides[-1])),
         ]
         for i in range(len(channels) - 1, 0, -1):
+            n_out, gain = channels[i - 1], self._gain if i > 1 else 1.0
             odd = tuple(s - 2 * t for s, t in zip(sides[i - 1], sides[i], strict=True))
-            layers += self._block(
-                nn.ConvTranspose2d,
-                channels[i],
-                channels[i - 1],
-                generator,
-                hidden=i > 1,
+            conv = self._conv(
+                nn.ConvTranspose2d, channels[i], n_out, generator, gain,
                 output_padding=odd,
-            )
-        return nn.Sequential(*layers, nn.Flatten())
+            )  # fmt: skip
+            if i > 1:
+                conv = self._activated(
+                    [conv], IMAGE_NORMALIZATIONS, n_out, n_conditions
+                )
+            layers.append(conv)
+        return Conditioned(*layers, nn.Flatten())
 
-    def _block(self, kind, n_in, n_out, generator, hidden=True, **geometry):
-        gain = self._gain if hidden else 1.0
-        conv = initialized_conv(
+    @staticmethod
+    def _conv(kind, n_in, n_out, generator, gain, **geometry):
+        return initialized_conv(
             kind, n_in, n_out, generator, gain, kernel_size=4, stride=2, padding=1,
             **geometry,
         )  # fmt: skip
-        if not hidden:
-            return [conv]
-        normalization = IMAGE_NORMALIZATIONS[self.normalization](n_out)
-        return [conv, normalization, ACTIVATIONS[self.activation]()]
 
     def _geometry(self, n_features):
         """Channels and (height, width) after every convolution."""
-        image_shape = _sizes(self, "image_shape", length=3)
-        if math.prod(image_shape) != n_features:
-            raise ValueError(
-                f"The 'image_shape' parameter of ConvNet has {math.prod(image_shape)} "
-                f"elements, but X has {n_features} features."
+        strides = [2] * len(_sizes(self, "channels"))
+        return _image_geometry(self, n_features, strides)
+
+
+class ResNet(NetworkSpec):
+    """Residual network for images given as flat rows.
+
+    Every block adds two convolutions of kernel 3 to a short cut; in an encoder it then
+    averages over squares of as many pixels as its stride, in a decoder it first repeats
+    them (sizes round down). These are the blocks of BigGAN [1]_, as used by MPCC [2]_.
+
+    Parameters
+    ----------
+    image_shape : tuple of int, default=(1, 28, 28)
+        Channels, height and width; their product is the number of features.
+    channels : tuple of int, default=(32, 32, 32)
+        Number of channels after every block, from the data side to the code side.
+    strides : tuple of int or None, default=None
+        Factor by which each block makes the image smaller; None is 2 for all.
+    activation : {"relu", "elu", "gelu", "leaky_relu", "silu", "softplus", "tanh"}, \
+            default="relu"
+        Non-linearity before every convolution but the first, and after the last block.
+    normalization : {"none", "batch", "layer"}, default="none"
+        Normalisation before every non-linearity.
+
+    See Also
+    --------
+    ConvNet : Convolutional network without short cuts.
+
+    References
+    ----------
+    .. [1] A. Brock, J. Donahue and K. Simonyan. "Large Scale GAN Training for High
+           Fidelity Natural Image Synthesis". ICLR 2019, arXiv:1809.11096.
+    .. [2] N. Astorga, P. Huijse, P. Protopapas and P. Estevez. "MPCC: Matching Priors
+           and Conditionals for Clustering". ECCV 2020, arXiv:2008.09641.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdeepmix.networks import ResNet
+    >>> spec = ResNet(image_shape=(1, 8, 8), channels=(8, 8), strides=(2, 1))
+    >>> encoder = spec.build_encoder(64, 2, torch.Generator().manual_seed(0))
+    >>> encoder(torch.zeros(5, 64)).shape
+    torch.Size([5, 2])
+    """
+
+    _parameter_constraints: dict = {
+        "image_shape": ["array-like"],
+        "channels": ["array-like"],
+        "strides": ["array-like", None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "normalization": [StrOptions(set(IMAGE_NORMALIZATIONS))],
+    }
+
+    def __init__(
+        self,
+        image_shape=(1, 28, 28),
+        channels=(32, 32, 32),
+        strides=None,
+        activation="relu",
+        normalization="none",
+    ):
+        self.image_shape = image_shape
+        self.channels = channels
+        self.strides = strides
+        self.activation = activation
+        self.normalization = normalization
+
+    def _encoder(self, n_features, n_outputs, generator):
+        channels, sides, strides = self._geometry(n_features)
+        layers = []
+        for i, stride in enumerate(strides):
+            n_in, n_out = channels[i : i + 2]
+            path = Conditioned(
+                # The image itself is not rectified.
+                *([self._rectified(n_in)] if i else []),
+                self._conv(n_in, n_out, generator, self._gain),
+                self._rectified(n_out),
+                self._conv(n_out, n_out, generator),
+                nn.AvgPool2d(stride),
             )
-        channels = [image_shape[0], *_sizes(self, "channels")]
-        if len(channels) == 1:
-            raise ValueError(
-                "The 'channels' parameter of ConvNet is empty, but it needs at least "
-                "one convolution. Use MLP instead."
+            shortcut = nn.Sequential(
+                nn.AvgPool2d(stride), self._matching(n_in, n_out, generator)
             )
-        sides = [tuple(image_shape[1:])]
-        for _ in channels[1:]:
-            sides.append(tuple(side // 2 for side in sides[-1]))
-        if min(sides[-1]) < 1:
-            raise ValueError(
-                f"The {len(channels) - 1} convolutions of ConvNet each halve the image,"
-                f" which leaves nothing of {image_shape[1]} x {image_shape[2]} pixels. "
-                "Use fewer 'channels'."
+            layers.append(ResidualBlock(path, shortcut))
+        layers[0] = Conditioned(nn.Unflatten(1, (channels[0], *sides[0])), layers[0])
+        n_flat = channels[-1] * math.prod(sides[-1])
+        readout = initialized_linear(n_flat, n_outputs, generator)
+        return Conditioned(
+            *layers, self._rectified(channels[-1]), nn.Flatten(), readout
+        )
+
+    def _decoder(self, n_inputs, n_features, generator, n_conditions):
+        channels, sides, _ = self._geometry(n_features)
+        n_flat = channels[-1] * math.prod(sides[-1])
+        layers = [
+            initialized_linear(n_inputs, n_flat, generator),
+            nn.Unflatten(1, (channels[-1], *sides[-1])),
+        ]
+        # The last block keeps its channels, a convolution makes the image of them.
+        channels = [channels[0], channels[1], *channels[1:]]
+        for n_out, n_in, size in zip(
+            channels[-2:0:-1], channels[:1:-1], sides[-2::-1], strict=True
+        ):
+            path = Conditioned(
+                self._rectified(n_in, n_conditions),
+                nn.Upsample(size),
+                self._conv(n_in, n_out, generator, self._gain),
+                self._rectified(n_out, n_conditions),
+                self._conv(n_out, n_out, generator),
             )
-        return channels, sides
+            shortcut = nn.Sequential(
+                nn.Upsample(size), self._matching(n_in, n_out, generator)
+            )
+            layers.append(ResidualBlock(path, shortcut))
+        return Conditioned(
+            *layers,
+            self._rectified(channels[1], n_conditions),
+            self._conv(channels[1], channels[0], generator),
+            nn.Flatten(),
+        )
+
+    def _rectified(self, n_channels, n_conditions=0):
+        return self._activated([], IMAGE_NORMALIZATIONS, n_channels, n_conditions)
+
+    @staticmethod
+    def _conv(n_in, n_out, generator, gain=1.0):
+        return initialized_conv(
+            nn.Conv2d, n_in, n_out, generator, gain, kernel_size=3, padding=1
+        )
+
+    @staticmethod
+    def _matching(n_in, n_out, generator):
+        """Change the number of channels, if that is needed."""
+        if n_in == n_out:
+            return nn.Identity()
+        return initialized_conv(nn.Conv2d, n_in, n_out, generator, kernel_size=1)
+
+    def _geometry(self, n_features):
+        n_blocks = len(_sizes(self, "channels"))
+        if self.strides is None:
+            strides = [2] * n_blocks
+        else:
+            strides = _sizes(self, "strides", length=n_blocks)
+        return *_image_geometry(self, n_features, strides), strides
+
+
+def _image_geometry(spec, n_features, strides):
+    """Channels and (height, width) of an image and after every layer of a spec."""
+    name = type(spec).__name__
+    image_shape = _sizes(spec, "image_shape", length=3)
+    if math.prod(image_shape) != n_features:
+        raise ValueError(
+            f"The 'image_shape' parameter of {name} has {math.prod(image_shape)} "
+            f"elements, but X has {n_features} features."
+        )
+    channels = [image_shape[0], *_sizes(spec, "channels")]
+    if len(channels) == 1:
+        raise ValueError(
+            f"The 'channels' parameter of {name} is empty, but it needs at least one "
+            "convolution. Use MLP instead."
+        )
+    sides = [tuple(image_shape[1:])]
+    for stride in strides:
+        sides.append(tuple(side // stride for side in sides[-1]))
+    if min(sides[-1]) < 1:
+        raise ValueError(
+            f"The {len(strides)} layers of {name} make the image {math.prod(strides)} "
+            f"times smaller, which leaves nothing of {image_shape[1]} x "
+            f"{image_shape[2]} pixels. Use fewer 'channels'."
+        )
+    return channels, sides
 
 
 def _sizes(spec, name, length=None):

@@ -31,8 +31,13 @@ def draw(*shape, seed=1):
     return torch.randn(*shape, generator=generator(seed))
 
 
+def leaves(network):
+    """Layers in their order, whatever blocks they are part of."""
+    return [layer for layer in network.modules() if not list(layer.children())]
+
+
 def layers_of(network, *kinds):
-    return [layer for layer in network if isinstance(layer, kinds)]
+    return [layer for layer in leaves(network) if isinstance(layer, kinds)]
 
 
 def linear_shapes(network):
@@ -125,7 +130,7 @@ def test_a_clone_builds_the_same_network(name):
 def powers(network, x, kinds):
     """Mean square of the signal after every layer of the given kinds."""
     found = []
-    for layer in network:
+    for layer in leaves(network):
         x = layer(x)
         if isinstance(layer, kinds):
             found.append(float(x.detach().square().mean()))
@@ -157,7 +162,7 @@ def test_conv_net_keeps_the_power_of_the_signal_through_depth(direction):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activation_follows_every_hidden_layer_and_no_other(activation):
     network = MLP((6, 5), activation=activation).build_encoder(9, 2, generator())
-    kinds = [type(layer) for layer in network]
+    kinds = [type(layer) for layer in leaves(network)]
     assert kinds.count(ACTIVATIONS[activation]) == 2
     assert kinds[-1] is nn.Linear
 
@@ -165,8 +170,8 @@ def test_activation_follows_every_hidden_layer_and_no_other(activation):
 @pytest.mark.parametrize("normalization", VECTOR_NORMALIZATIONS)
 def test_mlp_normalizes_before_every_activation(normalization):
     spec = MLP((6, 5), normalization=normalization)
-    network = spec.build_encoder(9, 2, generator())
-    expected = [type(VECTOR_NORMALIZATIONS[normalization](n)) for n in (6, 5)]
+    network = leaves(spec.build_encoder(9, 2, generator()))
+    expected = [type(VECTOR_NORMALIZATIONS[normalization](n, True)) for n in (6, 5)]
     assert [type(network[i]) for i in (1, 4)] == expected
     assert [type(network[i]) for i in (2, 5)] == [nn.ReLU, nn.ReLU]
 
@@ -174,16 +179,17 @@ def test_mlp_normalizes_before_every_activation(normalization):
 @pytest.mark.parametrize("normalization", IMAGE_NORMALIZATIONS)
 def test_conv_net_normalizes_before_the_activation_of_every_convolution(normalization):
     spec = ConvNet((1, 8, 8), channels=(3, 4), normalization=normalization)
-    for network, n_normalized in (
+    for built, n_normalized in (
         (spec.build_encoder(64, 2, generator()), 2),
         (spec.build_decoder(2, 64, generator()), 1),
     ):
+        network = leaves(built)
         convs = [
             i
             for i, layer in enumerate(network)
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
         ]
-        kind = type(IMAGE_NORMALIZATIONS[normalization](3))
+        kind = type(IMAGE_NORMALIZATIONS[normalization](3, True))
         found = [i for i in convs if i + 2 < len(network)]
         found = [i for i in found if isinstance(network[i + 2], nn.ReLU)]
         assert len(found) == n_normalized
@@ -213,8 +219,8 @@ def test_image_shape_must_have_as_many_elements_as_features():
 
 def test_convolutions_must_leave_something_of_the_image():
     message = (
-        "The 3 convolutions of ConvNet each halve the image, which leaves nothing of "
-        "4 x 7 pixels. Use fewer 'channels'."
+        "The 3 layers of ConvNet make the image 8 times smaller, which leaves nothing "
+        "of 4 x 7 pixels. Use fewer 'channels'."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ConvNet((1, 4, 7), channels=(2, 2, 2)).build_encoder(28, 2, generator())
