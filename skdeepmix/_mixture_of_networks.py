@@ -145,6 +145,8 @@ class MixtureOfNetworksModule(ParzenModule):
         self.register_buffer("kernel_scales", kernel_scales)
         # Factor on the next step of every network.
         self.register_buffer("step_factors", torch.ones(n_clusters))
+        # How often a dead network was given rows.
+        self.register_buffer("n_revived", torch.tensor(0))
         self.held_out_loss = math.inf
 
     # Rows, codes and the unit cube
@@ -287,6 +289,14 @@ class MixtureOfNetworksModule(ParzenModule):
         """Negative log-likelihood of held-out codes; empty clusters come last."""
         return self.held_out_loss
 
+    def complaints(self):
+        """Tell of networks that died on the way."""
+        if self.n_revived > 0:
+            yield (
+                f"Networks without rows were started anew {self.n_revived} times. The "
+                "clusters are usable, but fewer 'n_clusters' may suit the rows better."
+            )
+
     def finalize(self, data):
         """Choose the window around decoded draws by the held-out rows."""
         self.set_row_bandwidth(data[self._known(data).held_out])
@@ -423,6 +433,7 @@ class MixtureOfNetworksModule(ParzenModule):
         owned = log_joint.argmax(1).bincount(minlength=self.n_clusters)
         least = LEAST_SHARE * len(log_lik) / self.n_clusters
         dead = (owned <= least).nonzero()[:, 0].tolist()
+        self.n_revived += len(dead)
         size = max(batch_size, len(log_lik) // (2 * self.n_clusters))
         worst = log_joint.logsumexp(1).argsort()
         for i, network in enumerate(dead):

@@ -19,8 +19,12 @@ from skdeepmix.networks._layers import spectrally_normalized
 
 # Exponential decay rates of Adam for the players of the game, as in the authors' code.
 BETAS = (0.0, 0.999)
-# Log-scales of the prior at the start, above the floor: half a log-variance of 1.
+# Log-scales of the prior at the start: half of a log-variance of 1.
 FIRST_LOG_SCALE = 0.5
+# Step size of the pre-training, relative to that of the game.
+PRETRAINING_SPEED = 5.0
+# Standard deviation of the noise on codes in the pre-training.
+CODE_NOISE = 0.5
 # Rows that are generated for a step at least; they cost less than a step on too few.
 LEAST_DRAWS = 16
 LEAST_WEIGHT = 1e-6
@@ -106,7 +110,7 @@ class MPCCModule(ParzenModule):
     @property
     def scales(self):
         """Standard deviations of the prior, (n_clusters, n_latent)."""
-        return self.log_scales.exp() + self.min_scale
+        return self.log_scales.exp().clamp(min=self.min_scale)
 
     def log_membership(self, z):
         """log q(y | z) of latents, (n, n_clusters), Eq. 9 of the paper."""
@@ -134,12 +138,15 @@ class MPCCModule(ParzenModule):
         condition = self._one_hot(z)[cluster]
         return self.likelihood.mean(self.generate(self.network, z, condition))
 
+    def verdict(self, x):
+        """Output of the critic, (n, 1): the higher, the more it takes rows for data."""
+        return self.critic(x).to(x.dtype)
+
     def posterior(self, x):
         """Mean and log-variance of q(z | x), (n, n_latent) each."""
         mean, log_var = self.encoder(x).to(x.dtype).chunk(2, 1)
         mean = (mean - self.code_center) / self.code_scale
-        log_var = log_var.clamp(*LOG_VAR_RANGE) - 2 * self.code_scale.log()
-        return mean, log_var
+        return mean, log_var.clamp(*LOG_VAR_RANGE)
 
     def _one_hot(self, like):
         return torch.eye(self.n_clusters, dtype=like.dtype, device=like.device)
@@ -175,22 +182,19 @@ class MPCCModule(ParzenModule):
             with torch.no_grad():
                 cluster, z = self._draw(n_draws)
                 fake = self.rows(z, cluster)
-            loss = hinge_critic_loss(self.critic(real), self.critic(fake))
+            loss = hinge_critic_loss(self.verdict(real), self.verdict(fake))
             self.critic_loss.lerp_(loss.detach(), RECORD_RATE)
             yield {"critic": loss}, "critic"
         cluster, z = self._draw(n_draws)
-        verdict = self.critic(self.rows(z, cluster))
-        yield {"generator": -verdict.mean()}, "generator", "prior"
+        loss = -self.verdict(self.rows(z, cluster)).mean()
+        yield {"generator": loss}, "generator", "prior"
         self._update_average()
         self._limit_scales()
         for step in range(self.n_encoder_steps):
             cluster, z = self._draw(n_draws)
             with torch.no_grad():
                 fake = self.rows(z, cluster)
-            mean, log_var = self.posterior(fake)
-            # Eq. 7; its gradient reaches the prior by z, as Eq. 5 has it.
-            log_q = gaussian_log_prob(z, mean, log_var)
-            terms = {"latent": -log_q.mean() / self.n_features}
+            terms = {"latent": self.latent_loss(z, fake) / self.n_features}
             if step > 0:
                 yield terms, "encoder"
                 continue
@@ -204,6 +208,10 @@ class MPCCModule(ParzenModule):
     def _limit_scales(self):
         """Keep scales that explode in the range of floating point numbers."""
         self.log_scales.clamp_(*LOG_VAR_RANGE)
+
+    def latent_loss(self, z, x):
+        """Eq. 7; its gradient reaches the prior by z, as in Eq. 5 of the paper."""
+        return -gaussian_log_prob(z, *self.posterior(x)).mean()
 
     def prior_loss(self):
         """Eq. 10 of the paper, its second term divided by the number of latents."""
@@ -237,14 +245,20 @@ class MPCCModule(ParzenModule):
 
     # Starts
 
-    def pretraining_epoch(self, data):
-        """Yield the moves of one epoch of encoder and network as an autoencoder."""
-        for (terms,) in super().pretraining_epoch(data):
-            yield terms, "encoder", "generator"
+    def pretraining_optimizers(self, learning_rate):
+        """Make one Adam without the caution that a game needs."""
+        networks = self.network, self.encoder, self.likelihood
+        parameters = [p for network in networks for p in network.parameters()]
+        learning_rate *= PRETRAINING_SPEED
+        return {"autoencoder": torch.optim.Adam(parameters, learning_rate, fused=True)}
 
     def reconstruction(self, x):
-        """Negative log-likelihood of rows given their codes, all clusters alike."""
+        """Negative log-likelihood of rows given noisy codes, all clusters alike.
+
+        The noise makes codes fill the range that the norms of the encoder leave them.
+        """
         z, _ = self.posterior(x)
+        z = z + CODE_NOISE * self.noise(*z.shape)
         condition = self.log_weights.exp().expand(len(x), -1)
         out = self.generate(self.network, z, condition)
         return -self.likelihood.log_prob(x, out)
@@ -261,8 +275,8 @@ class MPCCModule(ParzenModule):
         self.code_center.copy_(z.mean(0))
         self.code_scale.copy_(scale)
         self.means.copy_((means - self.code_center) / scale)
-        scales = variances.sqrt() / scale - self.min_scale
-        self.log_scales.copy_(scales.clamp(min=0.1).log())
+        scales = (variances.sqrt() / scale).clamp(min=max(self.min_scale, LEAST_SCALE))
+        self.log_scales.copy_(scales.log())
         if self.learn_weights:
             self._set_weights(resp.mean(0))
         self.average.load_state_dict(self.network.state_dict())
@@ -377,8 +391,8 @@ class MPCC(BaseDeepMixture):
         Number of latent dimensions.
     encoder : NetworkSpec or None, default=None
         Network from rows to the mean and the log-variance of the latents, with spectral
-        normalisation; None is ``MLP((256, 256))``, for fewer than 1,000 rows
-        ``MLP((128, 128))``.
+        normalisation; None is ``MLP((500, 500))``, for fewer than 5,000 rows
+        ``MLP((256, 256))``, than 1,000 ``MLP((128, 128))``.
     decoder : NetworkSpec or None, default=None
         The generator, described from the data side: its normalisations depend on the
         cluster. None is as the encoder, with ``normalization="batch"``.
@@ -430,7 +444,7 @@ class MPCC(BaseDeepMixture):
         Whether the mixing weights follow the shares of the clusters in the data, for
         clusters of unequal size; they are equal in the paper.
     min_scale : float, default=0.5
-        What is added to every standard deviation of the prior, as in the authors' code.
+        Least standard deviation of the prior.
     entropy_weight : float, default=0.01
         Weight :math:`\lambda_p` of the entropy of the prior, which widens its
         components.
@@ -500,7 +514,7 @@ class MPCC(BaseDeepMixture):
 
     _module_class = MPCCModule
     _score_kind = "estimate"
-    _default_layers = {1000: (128, 128), math.inf: (256, 256)}
+    _default_layers = {1000: (128, 128), 5000: (256, 256), math.inf: (500, 500)}
 
     _parameter_constraints: dict = {
         **{

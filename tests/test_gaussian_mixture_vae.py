@@ -79,7 +79,7 @@ class NaiveModel:
 
     def posterior(self, x):
         """Means and standard deviations of z and of w."""
-        out = self.layer("encoder.3", np.maximum(self.layer("encoder.0", x), 0))
+        out = self.layer("encoder.1", np.maximum(self.layer("encoder.0.0", x), 0))
         z, w = out[: 2 * self.n_latent], out[2 * self.n_latent :]
         (mean, log_var), (w_mean, w_log_var) = np.split(z, 2), np.split(w, 2)
         return mean, np.exp(0.5 * log_var), w_mean, np.exp(0.5 * w_log_var)
@@ -98,7 +98,7 @@ class NaiveModel:
         return joint / joint.sum()
 
     def decode(self, z):
-        return self.layer("decoder.3", np.maximum(self.layer("decoder.0", z), 0))
+        return self.layer("decoder.1", np.maximum(self.layer("decoder.0.0", z), 0))
 
     def log_likelihood(self, x, z):
         out = self.decode(z)

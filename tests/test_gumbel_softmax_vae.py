@@ -78,7 +78,7 @@ class NaiveModel:
 
     def network(self, name, x):
         # Linear, no normalisation, ReLU, linear.
-        return self.layer(f"{name}.3", np.maximum(self.layer(f"{name}.0", x), 0))
+        return self.layer(f"{name}.1", np.maximum(self.layer(f"{name}.0.0", x), 0))
 
     def posterior(self, x):
         """Mean and scale of the style, and log-probabilities of the clusters."""

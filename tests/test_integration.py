@@ -38,7 +38,9 @@ X, y = make_blobs(90, n_features=4, centers=3, cluster_std=0.5, random_state=0)
 pytestmark = [
     pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS),
     # Fits of a few steps.
-    pytest.mark.filterwarnings("ignore:(Number of distinct|The) clusters"),
+    pytest.mark.filterwarnings(
+        "ignore:(Number of distinct|The clusters|Networks without)"
+    ),
 ]
 
 

@@ -251,7 +251,7 @@ class OrphanParameter(Toy):
 
 
 @breaks(
-    "Every parameter must get a non-zero gradient in pre-training or an epoch. "
+    "Every parameter must get a non-zero gradient in pre-training or a few epochs. "
     "unchanged = ['means']"
 )
 class DetachedParameter(Toy):

@@ -96,7 +96,7 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
 
     def _pretrain(self, module, data):
         n_epochs = max(1, round(PRETRAINING * self.max_iter))
-        optimizers = module.optimizers(self.learning_rate)
+        optimizers = module.pretraining_optimizers(self.learning_rate)
         title = f"{type(self).__name__}, autoencoder"
         with progress_bar(title, n_epochs, self.verbose) as update:
             for epoch in range(n_epochs):

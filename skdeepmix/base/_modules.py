@@ -145,6 +145,21 @@ class LatentModule(nn.Module, ABC):
         """
         return {"all": torch.optim.Adam(self.parameters(), learning_rate, fused=True)}
 
+    def pretraining_optimizers(self, learning_rate):
+        """Make the players of the pre-training; default: those of the fit.
+
+        Parameters
+        ----------
+        learning_rate : float
+            Step size.
+
+        Returns
+        -------
+        optimizers : dict of str to torch.optim.Optimizer
+            As in `optimizers`.
+        """
+        return self.optimizers(learning_rate)
+
     def epoch_loss(self, terms):
         """Loss by which epochs are compared; default: the sum of the terms.
 
@@ -411,12 +426,36 @@ class ParzenModule(MixtureModule):
         """
 
     def log_prob(self, x):
-        """Log of the mixture of Parzen windows around drawn rows."""
+        """Log-density of the mixture of Parzen windows around drawn rows.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_prob : torch.Tensor of shape (n,)
+            In nats.
+        """
         log_probs = self._log_probs_of_rows(x, self.row_bandwidth)
         return (log_probs + self.log_weights).logsumexp(1)
 
     def add_noise(self, x, generator):
-        """Draw from the window around a drawn row."""
+        """Draw from the windows around drawn rows.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Drawn rows.
+        generator : torch.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+        """
         return x + self.row_bandwidth * standard_normal(x.shape, x, generator)
 
     def set_row_bandwidth(self, x):

@@ -17,13 +17,18 @@ from skdeepmix.metrics._supervised import (
     makhzani_accuracy,
     purity_score,
 )
-from skdeepmix.metrics._two_sample import mmd_score, parzen_log_likelihood
+from skdeepmix.metrics._two_sample import (
+    frechet_distance,
+    mmd_score,
+    parzen_log_likelihood,
+)
 
 __all__ = [
     "clustering_accuracy",
     "compression_score",
     "compression_scorer",
     "entropy_scorer",
+    "frechet_distance",
     "label_agreement",
     "makhzani_accuracy",
     "mmd_score",

@@ -1,7 +1,6 @@
 """The contract of a :class:`~skdeepmix.base.MixtureModule`, as checks to call."""
 
 import copy
-import itertools
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ __all__ = ["check_mixture_module", "module_factory"]
 
 CHECKS = []
 # Epochs in which every parameter must learn: the bias of a critic waits for its margin.
-N_LEARNING = 5
+N_LEARNING = 30
 
 
 def check_mixture_module(make_module, X):
@@ -108,12 +107,15 @@ def _owned(module, optimizers):
 def _train_epoch(module, data):
     """Take the moves of one epoch of pre-training and one of the fit; return terms."""
     module.train()
-    optimizers = module.optimizers(1e-2)
+    parts = (
+        (module.pretraining_optimizers(1e-2), module.pretraining_epoch(data)),
+        (module.optimizers(1e-2), module.epoch(data, 0.0)),
+    )
     moves = []
-    epochs = module.pretraining_epoch(data), module.epoch(data, 0.0)
-    for terms, *players in itertools.chain(*epochs):
-        take_move(terms, [optimizers[name] for name in players or optimizers])
-        moves.append({name: float(term.detach()) for name, term in terms.items()})
+    for optimizers, epoch in parts:
+        for terms, *players in epoch:
+            take_move(terms, [optimizers[name] for name in players or optimizers])
+            moves.append({name: float(term.detach()) for name, term in terms.items()})
     return moves
 
 

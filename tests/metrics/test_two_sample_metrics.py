@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from scipy.linalg import sqrtm
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KernelDensity
 
 from skdeepmix.losses import squared_mmd
-from skdeepmix.metrics import _two_sample, mmd_score, parzen_log_likelihood
+from skdeepmix.metrics import (
+    _two_sample,
+    frechet_distance,
+    mmd_score,
+    parzen_log_likelihood,
+)
 
 GRID = np.linspace(0.1, 1.5, 15)
 
@@ -272,3 +278,33 @@ def test_numbers_of_features_must_agree(score):
 def test_bad_bandwidths(score, bandwidths, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         score(normal(9), normal(9, seed=1), bandwidths=bandwidths)
+
+
+# Fréchet distance
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_frechet_distance_equals_its_formula_with_a_matrix_root(n_features):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, n_features)) @ rng.normal(size=(n_features, n_features))
+    Y = rng.normal(size=(40, n_features)) + 1
+    C, D = (np.cov(rows.T).reshape(n_features, -1) for rows in (X, Y))
+    expected = ((X.mean(0) - Y.mean(0)) ** 2).sum()
+    expected += np.trace(C + D - 2 * sqrtm(C @ D).real)
+    assert frechet_distance(X, Y) == pytest.approx(expected)
+    assert frechet_distance(Y, X) == pytest.approx(expected)
+
+
+def test_frechet_distance_of_features_that_repeat_is_finite():
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    X = np.hstack([rows, rows, np.zeros((30, 1))])
+    assert frechet_distance(X, X) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(X, X + 1) == pytest.approx(5)
+
+
+def test_frechet_distance_needs_two_rows_of_the_same_features():
+    X = np.zeros((3, 2))
+    with pytest.raises(ValueError, match="1 sample"):
+        frechet_distance(X, X[:1])
+    with pytest.raises(ValueError, match="as many features in both sets"):
+        frechet_distance(X, X[:, :1])

@@ -1,0 +1,290 @@
+"""Tables of MPCC (Astorga et al. 2020), at sizes for a CPU.
+
+    python benchmarks/papers/mpcc.py --data-home DIR [--rows ring,digits]
+
+appends to ``benchmarks/results/mpcc.jsonl`` and skips what is there;
+``python benchmarks/tables.py`` makes the tables of the documentation.
+"""
+
+import math
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.mixture import GaussianMixture
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from _papers import Inputs, Row, Setting, as_is, load, run_rows
+
+from skdeepmix import MPCC, Autoencoder
+from skdeepmix._mpcc import MPCCModule
+from skdeepmix.datasets import fetch_mnist, fetch_usps, make_arcs
+from skdeepmix.metrics import frechet_distance, mmd_score
+from skdeepmix.networks import MLP
+
+NAME = "mpcc"
+SEEDS = (0, 1, 2, 3, 4)
+N_MODES = 8
+# Rows that are generated, and rows of them whose kernels are summed.
+N_GENERATED = 10_000
+N_KERNEL = 2_000
+N_TRAIN = 60_000
+
+
+class AdditiveFloor(MPCCModule):
+    """The scales of the authors' code: the floor is added."""
+
+    @property
+    def scales(self):
+        """Standard deviations of the prior."""
+        return self.log_scales.exp() + self.min_scale
+
+
+class AlgorithmOne(MPCCModule):
+    """Algorithm 1 to the letter: the prior gets no gradient from the encoder's loss."""
+
+    def latent_loss(self, z, x):
+        """Eq. 7 for latents that are cut off from the prior."""
+        return super().latent_loss(z.detach(), x)
+
+
+VARIANTS = {"module": MPCCModule, "additive": AdditiveFloor, "algorithm": AlgorithmOne}
+
+
+def build(variant="module", **parameters):
+    """Make an estimator.
+
+    Parameters
+    ----------
+    variant : str, default="module"
+        Which module.
+    **parameters
+        Of the estimator.
+
+    Returns
+    -------
+    model : MPCC
+        Not fitted.
+    """
+    model = MPCC(**parameters)
+    model._module_class = VARIANTS[variant]
+    return model
+
+
+def ring(data_home):
+    """Eight Gaussians around a circle.
+
+    Parameters
+    ----------
+    data_home : object
+        Not needed.
+
+    Returns
+    -------
+    X : ndarray of shape (10000, 2), float32
+        Points.
+    y : ndarray of shape (10000,)
+        Number of the Gaussian.
+    score_on : dict
+        Nothing to score.
+    """
+    rng = np.random.RandomState(0)
+    y = rng.randint(N_MODES, size=10_000)
+    X = _modes()[y] + 0.1 * rng.randn(len(y), 2)
+    return X.astype(np.float32), y, {}
+
+
+def _modes():
+    angles = 2 * math.pi * np.arange(N_MODES) / N_MODES
+    return 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def arcs(data_home):
+    """Five arcs in the plane.
+
+    Parameters
+    ----------
+    data_home : object
+        Not needed.
+
+    Returns
+    -------
+    X : ndarray of shape (10000, 2), float32
+        Points.
+    y : ndarray of shape (10000,)
+        Number of the arc.
+    score_on : dict
+        Nothing to score.
+    """
+    X, y = make_arcs(random_state=0)
+    return X.astype(np.float32), y, {}
+
+
+def digits(data_home):
+    """Digits of scikit-learn.
+
+    Parameters
+    ----------
+    data_home : object
+        Not needed.
+
+    Returns
+    -------
+    X : ndarray of shape (1797, 64), float32
+        Images.
+    y : ndarray of shape (1797,)
+        Digits.
+    score_on : dict
+        Nothing to score.
+    """
+    X, y = load_digits(return_X_y=True)
+    return X.astype(np.float32), y, {}
+
+
+def mode_shares(model, train, test):
+    """Shares of the samples that are nearest to each Gaussian of the ring.
+
+    Parameters
+    ----------
+    model : MPCC
+        Fitted.
+    train, test : object
+        Not needed.
+
+    Returns
+    -------
+    shares : dict of str to float
+        The least and the largest share, ``share_min`` and ``share_max``.
+    """
+    X, _ = model.sample(N_GENERATED, random_state=0)
+    nearest = np.linalg.norm(X[:, None] - _modes(), axis=2).argmin(1)
+    shares = np.bincount(nearest, minlength=N_MODES) / len(X)
+    return {"share_min": shares.min(), "share_max": shares.max()}
+
+
+def sample_quality(model, train, test):
+    """Distances of generated images to those of the test set.
+
+    Parameters
+    ----------
+    model : MPCC
+        Fitted.
+    train, test : tuple of (X, y)
+        Images that were fitted, and not.
+
+    Returns
+    -------
+    distances : dict of str to float
+        Squared MMD of pixels and Fréchet distance of the codes of an autoencoder: of
+        the model (``mmd``, ``frechet``), of decoded draws of the start's clusters in
+        the codes of the autoencoder (``_start``), of a mixture of Gaussians on the
+        pixels (``_mixture``) and of training images (``_train``).
+    """
+    autoencoder = Autoencoder(
+        32, likelihood="bernoulli", max_iter=10, random_state=0
+    ).fit(train[0])
+    rng = np.random.RandomState(0)
+    mixture = GaussianMixture(
+        model.n_clusters, covariance_type="diag", random_state=0
+    ).fit(train[0])
+    some = rng.permutation(len(train[0]))[:N_GENERATED]
+    found = {
+        "": model.sample(N_GENERATED, random_state=0)[0],
+        "_mixture": mixture.sample(N_GENERATED)[0].astype(np.float32),
+        "_train": train[0][some],
+    }
+    if model.start_labels_ is not None:
+        found["_start"] = _start_samples(autoencoder, train[0], model.start_labels_)
+    codes = autoencoder.transform(test[0])
+    distances = {}
+    for name, rows in found.items():
+        rows = np.clip(rows, 0, 1)
+        distances[f"frechet{name}"] = frechet_distance(
+            autoencoder.transform(rows), codes
+        )
+        kept = rng.permutation(len(rows))[:N_KERNEL]
+        distances[f"mmd{name}"] = mmd_score(rows[kept], test[0][:N_KERNEL])
+    return distances
+
+
+def _start_samples(autoencoder, X, labels):
+    """Decode draws from a Gaussian on the codes of every cluster of the start."""
+    rng = np.random.RandomState(0)
+    Z, n_clusters = autoencoder.transform(X), labels.max() + 1
+    counts = rng.multinomial(N_GENERATED, np.full(n_clusters, 1 / n_clusters))
+    draws = [
+        rng.multivariate_normal(Z[labels == k].mean(0), np.cov(Z[labels == k].T), n)
+        for k, n in enumerate(counts)
+    ]
+    return autoencoder.inverse_transform(np.concatenate(draws).astype(np.float32))
+
+
+PLANE = {"n_latent": 2, "init": "random", "max_iter": 100, "encoder": MLP((128, 128))}
+DIGITS = {"n_clusters": 10}
+RANDOM = {**DIGITS, "init": "random", "max_iter": 600}
+MNIST = {
+    "n_clusters": 10,
+    "n_latent": 24,
+    "encoder": MLP((500, 500)),
+    "likelihood": "bernoulli",
+    "precision": "bfloat16",
+    "max_iter": 20,
+}
+ROWS = {
+    "ring": Row(
+        ring,
+        (Setting("random", {**PLANE, "n_clusters": N_MODES}, SEEDS),),
+        (),
+        every=10,
+        extra=mode_shares,
+    ),
+    "arcs": Row(
+        arcs, (Setting("random", {**PLANE, "n_clusters": 5}, SEEDS),), (), every=10
+    ),
+    "digits": Row(
+        digits,
+        (
+            Setting("defaults", DIGITS, SEEDS),
+            Setting("random", RANDOM, SEEDS),
+            Setting("random, floor added", {**RANDOM, "variant": "additive"}, (0, 1)),
+            Setting("random, Algorithm 1", {**RANDOM, "variant": "algorithm"}, (0, 1)),
+        ),
+        (Inputs("pixels", as_is),),
+        every=25,
+    ),
+    "usps": Row(
+        partial(load, fetch_usps),
+        (Setting("defaults", {**DIGITS, "precision": "bfloat16"}, (0, 1)),),
+        (),
+        every=20,
+    ),
+    "mnist": Row(
+        partial(load, fetch_mnist, scale=1 / 255),
+        (
+            Setting("defaults", MNIST, (0, 1)),
+            Setting("random", {**MNIST, "init": "random", "max_iter": 60}, (0, 1)),
+        ),
+        (),
+        every=5,
+        n_train=N_TRAIN,
+        extra=sample_quality,
+    ),
+}
+
+
+def main(argv=None):
+    """Run the rows that the command line names.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+    """
+    run_rows(__doc__, NAME, ROWS, build, argv)
+
+
+if __name__ == "__main__":
+    main()
