@@ -363,7 +363,8 @@ def test_a_row_completes_the_baselines_on_codes(papers, row, runs):
 
 
 @pytest.mark.parametrize(
-    "name", ["gmvae", "gumbel_softmax_vae", "mixture_of_networks", "mixture_of_vaes"]
+    "name",
+    ["gmvae", "gumbel_softmax_vae", "mixture_of_networks", "mixture_of_vaes", "mpcc"],
 )
 def test_settings_of_the_table_are_settings_of_the_script(name, path, tables):
     script = importlib.import_module(name)
