@@ -413,8 +413,8 @@ TABLES = (
         (
             "defaults",
             "random",
-            "random, floor added",
-            "random, Algorithm 1",
+            "floor added, random",
+            "Algorithm 1, random",
         ),
     ),
     Table(

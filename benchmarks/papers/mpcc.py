@@ -249,8 +249,8 @@ ROWS = {
         (
             Setting("defaults", DIGITS, SEEDS),
             Setting("random", RANDOM, SEEDS),
-            Setting("random, floor added", {**RANDOM, "variant": "additive"}, (0, 1)),
-            Setting("random, Algorithm 1", {**RANDOM, "variant": "algorithm"}, (0, 1)),
+            Setting("floor added, random", {**RANDOM, "variant": "additive"}, (0, 1)),
+            Setting("Algorithm 1, random", {**RANDOM, "variant": "algorithm"}, (0, 1)),
         ),
         (Inputs("pixels", as_is),),
         every=25,
