@@ -84,9 +84,8 @@ class MPCCModule(ParzenModule):
             critic.build_encoder(n_features, 1, generator), generator
         )
         self.encoder = encoder.build_encoder(n_features, 2 * n_latent, generator)
-        for i in range(n_shared):
-            self.encoder[i] = self.critic[i]
         spectrally_normalized(self.encoder, generator)
+        self._share(n_shared)
         self.likelihood = LIKELIHOODS[likelihood]()
         means = torch.empty(n_clusters, n_latent)
         self.means = nn.Parameter(nn.init.orthogonal_(means, generator=generator))
@@ -104,6 +103,21 @@ class MPCCModule(ParzenModule):
         noise = torch.randn(n_draws, n_latent, generator=generator)
         self.register_buffer("score_noise", noise)
         self.register_buffer("row_bandwidth", torch.tensor(1.0))
+
+    def _share(self, n_shared):
+        n_layers = min(len(self.critic), len(self.encoder)) - 1
+        if n_shared > n_layers:
+            raise ValueError(
+                f"n_shared = {n_shared}, but encoder and critic have {n_layers} layers "
+                "to share. Use a smaller 'n_shared'."
+            )
+        for i in range(n_shared):
+            if str(self.encoder[i]) != str(self.critic[i]):
+                raise ValueError(
+                    f"n_shared = {n_shared}, but layer {i + 1} of 'encoder' is not "
+                    "like that of 'critic'. Use a smaller 'n_shared' or equal layers."
+                )
+            self.encoder[i] = self.critic[i]
 
     # Prior
 
@@ -592,7 +606,7 @@ class MPCC(BaseDeepMixture):
     def _freeze(self, X):
         super()._freeze(X)
         encoder = self._frozen["encoder"]
-        if self.decoder is None:
+        if self.decoder is None and "normalization" in encoder.get_params():
             decoder = clone(encoder).set_params(normalization="batch")
             self._frozen["decoder"] = decoder
         self._frozen["critic"] = encoder if self.critic is None else clone(self.critic)

@@ -486,3 +486,34 @@ def test_a_residual_network_fits_any_model(cls):
     model = cls(2, encoder=spec, n_latent=3, max_iter=2, random_state=0).fit(X)
     assert model.sample(3)[0].shape == (3, 64)
     assert model.inverse_transform(model.transform(X)).shape == X.shape
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"n_shared": 2},
+            "n_shared = 2, but encoder and critic have 1 layers to share. Use a "
+            "smaller 'n_shared'.",
+        ),
+        (
+            {"n_shared": 1, "critic": MLP((9,))},
+            "n_shared = 1, but layer 1 of 'encoder' is not like that of 'critic'. Use "
+            "a smaller 'n_shared' or equal layers.",
+        ),
+        (
+            {"batch_size": 1},
+            "Batch normalisation needs at least 2 rows per batch, but n_samples = 90 "
+            "in batches of 1 leaves one with a single row.",
+        ),
+    ],
+)
+def test_mistakes_are_named(blobs, parameters, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        make_model(**parameters).fit(blobs[0])
+
+
+def test_few_rows_in_batches_of_one_need_another_normalization(blobs):
+    decoder = MLP((8,), normalization="layer")
+    model = make_model(decoder=decoder, batch_size=1, max_iter=2).fit(blobs[0][:6])
+    assert np.isfinite(model.score_samples(blobs[0])).all()
