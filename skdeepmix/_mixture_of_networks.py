@@ -293,8 +293,8 @@ class MixtureOfNetworksModule(ParzenModule):
         """Tell of networks that died on the way."""
         if self.n_revived > 0:
             yield (
-                f"Networks without rows were started anew {self.n_revived} times. The "
-                "clusters are usable, but fewer 'n_clusters' may suit the rows better."
+                "Number of times that a network without rows was started anew: "
+                f"{self.n_revived}. A smaller 'n_clusters' may suit the rows better."
             )
 
     def finalize(self, data):

@@ -88,7 +88,7 @@ def test_examples_run(name):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.filterwarnings("ignore:(Number of distinct|The clusters|Networks without)")
+@pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
 def test_attributes_section_lists_the_fitted_attributes(estimator):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "b"])
     fitted = vars(estimator(random_state=0).fit(X))

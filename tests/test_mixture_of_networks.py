@@ -237,12 +237,12 @@ def test_a_network_without_a_cluster_comes_back_to_life():
     model = make_model(
         n_latent=None, init=np.minimum(y, 1), max_iter=80, n_iter_no_change=80
     )
-    with pytest.warns(ConvergenceWarning, match=r"^Networks without rows .* anew \d"):
+    with pytest.warns(ConvergenceWarning, match=r"^Number of times that a .* anew: \d"):
         model.fit(X)
     assert len(np.unique(model.labels_)) == 3
 
 
-@pytest.mark.filterwarnings("ignore:Networks without")
+@pytest.mark.filterwarnings("ignore:Number of times")
 def test_networks_that_stay_dead_are_reported():
     X = np.zeros((40, 2))
     message = "Number of distinct clusters (1) found smaller than n_clusters (3)."
