@@ -12,7 +12,12 @@ from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, ParzenModule
 from skdeepmix.distributions import LIKELIHOODS, standard_normal
 from skdeepmix.initialization import GUIDANCE_ENDS
-from skdeepmix.losses import gaussian_entropy, gaussian_log_prob, hinge_critic_loss
+from skdeepmix.losses import (
+    gaussian_entropy,
+    gaussian_log_prob,
+    hinge_critic_loss,
+    median_distance,
+)
 from skdeepmix.losses._gaussian import LOG_VAR_RANGE
 from skdeepmix.networks import NetworkSpec
 from skdeepmix.networks._layers import spectrally_normalized
@@ -21,6 +26,8 @@ from skdeepmix.networks._layers import spectrally_normalized
 BETAS = (0.0, 0.999)
 # Log-scales of the prior at the start: half of a log-variance of 1.
 FIRST_LOG_SCALE = 0.5
+# Step size of the prior from a random start, relative to that of the networks.
+RANDOM_PRIOR_SPEED = 8.0
 # Step size of the pre-training, relative to that of the game.
 PRETRAINING_SPEED = 5.0
 # Standard deviation of the noise on codes in the pre-training.
@@ -32,9 +39,14 @@ LEAST_WEIGHT = 1e-6
 RECORD_RATE = 0.01
 # Rows whose likelihood chooses the window of the score.
 WINDOW_ROWS = 1000
-# Standard deviations in the prior, whose means have about unit distance, and hinge
-# losses of the critic, which a fit that went well does not come to.
-LARGEST_SCALE = 100.0
+# Rows that are generated at once for the score.
+DRAWN_AT_ONCE = 256
+# Log-scales within which numbers stay finite, and the least scale of a start.
+LOG_SCALE_RANGE = (-7.0, 7.0)
+FIRST_LEAST_SCALE = 0.05
+# What a fit that went well does not come to: scales of the prior relative to the
+# distance of its means, scales as such, and hinge losses of the critic.
+LARGEST_SCALE = 10.0
 LEAST_SCALE = 1e-2
 LEAST_CRITIC_LOSS = 0.02
 
@@ -105,6 +117,8 @@ class MPCCModule(ParzenModule):
         self.register_buffer("row_bandwidth", torch.tensor(1.0))
 
     def _share(self, n_shared):
+        if n_shared == 0:
+            return
         n_layers = min(len(self.critic), len(self.encoder)) - 1
         if n_shared > n_layers:
             raise ValueError(
@@ -124,11 +138,14 @@ class MPCCModule(ParzenModule):
     @property
     def scales(self):
         """Standard deviations of the prior, (n_clusters, n_latent)."""
-        return self.log_scales.exp().clamp(min=self.min_scale)
+        return self.log_scales.exp()
 
     def log_membership(self, z):
         """log q(y | z) of latents, (n, n_clusters), Eq. 9 of the paper."""
-        log_prob = gaussian_log_prob(z.unsqueeze(1), self.means, 2 * self.scales.log())
+        return self._log_membership(z, self.means, self.scales)
+
+    def _log_membership(self, z, means, scales):
+        log_prob = gaussian_log_prob(z.unsqueeze(1), means, 2 * scales.log())
         return (log_prob + self.log_weights).log_softmax(1)
 
     def latents(self, cluster, noise):
@@ -191,21 +208,23 @@ class MPCCModule(ParzenModule):
         """Yield the moves of Algorithm 1 of the paper."""
         # At least two rows a step, for normalisations of batches.
         reals = x.tensor_split(max(1, min(self.n_critic_steps, len(x) // 2)))
-        n_draws = max(LEAST_DRAWS, len(reals[0]))
+        n_fake = max(LEAST_DRAWS, len(reals[0]))
         for real in reals:
             with torch.no_grad():
-                cluster, z = self._draw(n_draws)
+                cluster, z = self._draw(n_fake)
                 fake = self.rows(z, cluster)
             loss = hinge_critic_loss(self.verdict(real), self.verdict(fake))
-            self.critic_loss.lerp_(loss.detach(), RECORD_RATE)
+            # The first records are plain means, so that the start is forgotten.
+            rate = (1 / (1 + self.n_steps)).clamp(min=RECORD_RATE)
+            self.critic_loss.lerp_(loss.detach(), rate)
             yield {"critic": loss}, "critic"
-        cluster, z = self._draw(n_draws)
+        cluster, z = self._draw(n_fake)
         loss = -self.verdict(self.rows(z, cluster)).mean()
         yield {"generator": loss}, "generator", "prior"
         self._update_average()
         self._limit_scales()
         for step in range(self.n_encoder_steps):
-            cluster, z = self._draw(n_draws)
+            cluster, z = self._draw(n_fake)
             with torch.no_grad():
                 fake = self.rows(z, cluster)
             terms = {"latent": self.latent_loss(z, fake) / self.n_features}
@@ -220,11 +239,13 @@ class MPCCModule(ParzenModule):
 
     @torch.no_grad()
     def _limit_scales(self):
-        """Keep scales that explode in the range of floating point numbers."""
-        self.log_scales.clamp_(*LOG_VAR_RANGE)
+        """Project the scales on what is allowed, where they keep their gradients."""
+        low = math.log(self.min_scale) if self.min_scale > 0 else -math.inf
+        lowest, highest = LOG_SCALE_RANGE
+        self.log_scales.clamp_(max(low, lowest), highest)
 
     def latent_loss(self, z, x):
-        """Eq. 7; its gradient reaches the prior by z, as in Eq. 5 of the paper."""
+        """Eq. 7; its gradient reaches the prior by z, as in the authors' code."""
         return -gaussian_log_prob(z, *self.posterior(x)).mean()
 
     def prior_loss(self):
@@ -281,31 +302,40 @@ class MPCCModule(ParzenModule):
         """Start from the means and the scales of the clusters, in their own unit."""
         resp = data.targets
         z = torch.cat([self.embed(data[rows]) for rows in data.ordered()])
-        sizes = resp.sum(0).clamp(min=1e-6).unsqueeze(1)
-        means = resp.T @ z / sizes
-        variances = (resp.T @ z.square() / sizes - means.square()).clamp(min=0)
-        scale = ((sizes * variances).sum() / (sizes.sum() * self.n_latent)).sqrt()
+        center = z.mean(0)
+        z = z - center
+        sizes = resp.sum(0).unsqueeze(1)
+        means = resp.T @ z / sizes.clamp(min=1)  # 0 for a cluster without rows
+        variances = resp.T @ z.square() / sizes.clamp(min=1) - means.square()
+        pooled = (sizes * variances).sum(0) / sizes.sum().clamp(min=1)
+        variances = torch.where(sizes > 0, variances, pooled).clamp(min=0)
+        scale = pooled.mean().clamp(min=0).sqrt()
         scale = torch.where(scale > 0, scale, 1.0)
-        self.code_center.copy_(z.mean(0))
+        self.code_center.copy_(center)
         self.code_scale.copy_(scale)
-        self.means.copy_((means - self.code_center) / scale)
-        scales = (variances.sqrt() / scale).clamp(min=max(self.min_scale, LEAST_SCALE))
-        self.log_scales.copy_(scales.log())
+        self.means.copy_(means / scale)
+        scales = variances.sqrt() / scale
+        self.log_scales.copy_(scales.clamp(min=FIRST_LEAST_SCALE).log())
+        self._limit_scales()
         if self.learn_weights:
             self._set_weights(resp.mean(0))
         self.average.load_state_dict(self.network.state_dict())
 
     def guidance(self, x, targets, players):
         """Cross-entropy for the encoder, squared error of rows for the generator."""
+        known = targets.sum().clamp(min=1)
         if "encoder" in players:
-            return super().guidance(x, targets, players)
+            # The prior is left to the game.
+            fixed = self.means.detach(), self.scales.detach()
+            log_resp = self._log_membership(self.embed(x), *fixed)
+            return -(targets * log_resp).sum() / known
         if "generator" not in players:
             return x.new_zeros(())
         with torch.no_grad():
             z = self.embed(x)
         rows = self.likelihood.mean(self.generate(self.network, z, targets))
         error = (rows - x).square().mean(1)
-        return (targets.sum(1) * error).sum() / targets.sum().clamp(min=1)
+        return (targets.sum(1) * error).sum() / known
 
     def epoch_loss(self, terms):
         """Loss of the encoder: the conditionals and the prior in the latent space."""
@@ -339,8 +369,11 @@ class MPCCModule(ParzenModule):
     def drawn_rows(self):
         """Generate from the same noise for every cluster."""
         for k in range(self.n_clusters):
-            cluster = torch.full((len(self.score_noise),), k)
-            yield self._averaged_rows(self.latents(cluster, self.score_noise), cluster)
+            rows = []
+            for noise in self.score_noise.split(DRAWN_AT_ONCE):
+                cluster = torch.full((len(noise),), k)
+                rows.append(self._averaged_rows(self.latents(cluster, noise), cluster))
+            yield torch.cat(rows)
 
     def _averaged_rows(self, z, cluster):
         condition = self._one_hot(z)[cluster]
@@ -353,12 +386,12 @@ class MPCCModule(ParzenModule):
 
     def complaints(self):
         """Tell of scales that explode or vanish, and of a critic that has won."""
-        scales = self.scales.detach()
-        if scales.max() > LARGEST_SCALE:
+        scales, distance = self.scales.detach(), median_distance(self.means) or 1.0
+        if scales.max() > LARGEST_SCALE * distance:
             yield (
-                f"The largest standard deviation of the prior is {scales.max():.3g}: "
-                "the clusters lose each other. Use a smaller 'entropy_weight' or "
-                "'prior_learning_rate'."
+                f"The largest standard deviation of the prior is {scales.max():.3g}, "
+                f"where its means are {distance:.3g} apart: clusters lose each other. "
+                "Use a smaller 'entropy_weight' or 'prior_learning_rate'."
             )
         if scales.min() < LEAST_SCALE:
             yield (
@@ -440,9 +473,10 @@ class MPCC(BaseDeepMixture):
         n_samples / 14, from 100 to 256.
     learning_rate : float, default=2e-4
         Step size of Adam for generator, critic and encoder.
-    prior_learning_rate : float, default=16e-4
-        Step size of Adam for the prior: a faster one lets clusters part before the
-        generator is good.
+    prior_learning_rate : float or None, default=None
+        Step size of Adam for the prior. None is 8 times `learning_rate` from a random
+        start, as in the paper: clusters have to part before the generator is good.
+        Clusters of another start stand already, and None is `learning_rate`.
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
         ``"gaussian"`` takes any real X, which is scaled; ``"bernoulli"`` takes X in
         [0, 1], as it is, and generated rows stay in there. The pre-training minimises
@@ -537,7 +571,7 @@ class MPCC(BaseDeepMixture):
             if name not in ("tol", "n_iter_no_change")
         },
         "critic": [NetworkSpec, None],
-        "prior_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "prior_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "n_critic_steps": [Interval(Integral, 1, None, closed="left")],
         "n_encoder_steps": [Interval(Integral, 1, None, closed="left")],
         "n_shared": [Interval(Integral, 0, None, closed="left")],
@@ -562,7 +596,7 @@ class MPCC(BaseDeepMixture):
         max_iter=100,
         batch_size="auto",
         learning_rate=2e-4,
-        prior_learning_rate=16e-4,
+        prior_learning_rate=None,
         likelihood="gaussian",
         n_critic_steps=4,
         n_encoder_steps=4,
@@ -611,9 +645,15 @@ class MPCC(BaseDeepMixture):
             self._frozen["decoder"] = decoder
         self._frozen["critic"] = encoder if self.critic is None else clone(self.critic)
 
+    def _prior_learning_rate(self):
+        if self.prior_learning_rate is not None:
+            return self.prior_learning_rate
+        random = isinstance(self.init, str) and self.init == "random"
+        return self.learning_rate * (RANDOM_PRIOR_SPEED if random else 1.0)
+
     def _module_parameters(self):
         return {
-            "prior_learning_rate": self.prior_learning_rate,
+            "prior_learning_rate": self._prior_learning_rate(),
             "n_critic_steps": self.n_critic_steps,
             "n_encoder_steps": self.n_encoder_steps,
             "n_shared": self.n_shared,

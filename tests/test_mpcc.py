@@ -51,7 +51,7 @@ def make_module(n_features=4, n_clusters=3, seed=0, **parameters):
     with torch.no_grad():
         for parameter in (module.means, module.log_scales):
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
-        module.critic[-1].bias.fill_(0.3)
+        module.critic[-1].layer.bias.fill_(0.3)
     module.generator = generator
     return module
 
@@ -145,12 +145,16 @@ def test_prior_loss_is_a_monte_carlo_mean_of_log_densities():
     assert module.prior_loss().item() == pytest.approx(expected, abs=0.01)
 
 
-def test_scales_have_a_floor():
+def test_scales_have_a_floor_that_they_can_leave():
     module = make_module(min_scale=0.5)
     with torch.no_grad():
         module.log_scales.copy_(torch.tensor([[-20.0, -1.0], [-0.5, 0.0], [1.0, 2.0]]))
-    expected = np.maximum(np.exp(module.log_scales.detach().numpy()), 0.5)
-    np.testing.assert_allclose(module.scales.detach(), expected)
+    before = module.log_scales.detach().exp().numpy()
+    module._limit_scales()
+    floored = module.scales.detach().numpy()
+    np.testing.assert_allclose(floored, np.maximum(before, 0.5))
+    module.prior_loss().backward()
+    assert (module.log_scales.grad < 0).all()
 
 
 # The game
@@ -322,7 +326,7 @@ def test_initialize_puts_the_prior_on_the_clusters_in_their_unit():
     scales = np.array([z[labels == k].std(0) for k in range(3)])
     np.testing.assert_allclose(module.means.detach(), means, atol=1e-5)
     np.testing.assert_allclose(
-        module.scales.detach(), np.maximum(scales, 0.01), atol=1e-4
+        module.scales.detach(), np.maximum(scales, 0.05), atol=1e-4
     )
     assert np.mean(scales**2) == pytest.approx(1, abs=1e-4)
 
@@ -333,6 +337,9 @@ def test_guidance_teaches_the_encoder_clusters_and_the_generator_rows():
     found = module.guidance(x, targets, ["encoder", "prior"])
     log_resp = module.log_resp(x).detach().numpy()
     assert found.item() == pytest.approx(-(targets.numpy() * log_resp).sum(1).mean())
+    prior = [module.means, module.log_scales]
+    gradients = torch.autograd.grad(found, prior, retain_graph=True, allow_unused=True)
+    assert gradients == (None, None)
     found = module.guidance(x, targets, ["generator", "prior"])
     rows = module.generate(module.network, module.embed(x), targets)
     expected = ((rows - x) ** 2).mean()
@@ -436,7 +443,11 @@ def test_vanishing_scales_are_reported(blobs):
     message = r"The smallest standard deviation of the prior is .*'min_scale'"
     with pytest.warns(ConvergenceWarning, match=message):
         make_model(
-            init="random", min_scale=0.0, entropy_weight=0.0, prior_learning_rate=0.3
+            init="random",
+            min_scale=0.0,
+            entropy_weight=0.0,
+            prior_learning_rate=0.3,
+            max_iter=100,
         ).fit(blobs[0])
 
 
@@ -513,7 +524,36 @@ def test_mistakes_are_named(blobs, parameters, message):
         make_model(**parameters).fit(blobs[0])
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 def test_few_rows_in_batches_of_one_need_another_normalization(blobs):
     decoder = MLP((8,), normalization="layer")
     model = make_model(decoder=decoder, batch_size=1, max_iter=2).fit(blobs[0][:6])
     assert np.isfinite(model.score_samples(blobs[0])).all()
+
+
+def test_restarts_side_by_side_equal_restarts_in_turn(blobs):
+    fits = [make_model(n_init=2, n_jobs=n, max_iter=5).fit(blobs[0]) for n in (1, 2)]
+    np.testing.assert_array_equal(fits[0].labels_, fits[1].labels_)
+    np.testing.assert_allclose(fits[0].loss_curve_, fits[1].loss_curve_, rtol=1e-4)
+
+
+def test_prior_is_faster_from_a_random_start_alone():
+    for parameters, expected in (
+        ({}, 1e-2),
+        ({"init": "random"}, 8e-2),
+        ({"init": "random", "prior_learning_rate": 0.5}, 0.5),
+    ):
+        module = make_module(**parameters)
+        groups = module.optimizers(1e-2)["prior"].param_groups
+        assert groups[0]["lr"] == pytest.approx(expected)
+
+
+def test_a_cluster_without_rows_starts_among_the_others():
+    module = make_module().float().eval()
+    X = 100 + np.random.RandomState(0).randn(40, 4)
+    data = Rows(X, Scaling(), targets=torch.eye(3)[np.arange(40) % 2])
+    with torch.no_grad():
+        module.initialize(data)
+    np.testing.assert_allclose(module.means[2].detach(), 0, atol=1e-6)
+    assert module.scales.isfinite().all()
+    assert (module.scales >= 0.5 - 1e-6).all()

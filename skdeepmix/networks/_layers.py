@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
 # Power iterations before the first use of a spectral norm, and the least norm.
 FIRST_ITERATIONS = 15
@@ -225,15 +224,15 @@ class ResidualBlock(nn.Module):
 
 
 class SpectralNorm(nn.Module):
-    """Division of a weight by its largest singular value, as a parametrisation.
+    """A layer whose weight is divided by its largest singular value.
 
-    One step of power iteration per forward pass of the training [1]_. torch's own takes
-    its first vectors from the global random state.
+    One step of power iteration per forward pass of the training [1]_. Unlike torch's
+    own it takes its first vectors from a generator, and can be pickled.
 
     Parameters
     ----------
-    weight : torch.Tensor of shape (n_out, ...)
-        The weight, a matrix with as many rows once it is flattened.
+    layer : torch.nn.Linear or torch.nn.Conv2d
+        The layer; its weight counts as a matrix with as many rows as outputs.
     generator : torch.Generator
         Source of the first vectors.
 
@@ -243,30 +242,48 @@ class SpectralNorm(nn.Module):
            Generative Adversarial Networks". ICLR 2018, arXiv:1802.05957.
     """
 
-    def __init__(self, weight, generator):
+    def __init__(self, layer, generator):
         super().__init__()
+        self.layer = layer
+        weight = layer.weight
         self.register_buffer("left", torch.randn(len(weight), generator=generator))
         self.register_buffer("right", torch.zeros(weight[0].numel()))
         for _ in range(FIRST_ITERATIONS):
-            self._iterate(weight.detach().flatten(1))
+            self._iterate(weight.flatten(1))
 
-    def forward(self, weight):
-        """Normalise.
+    def forward(self, x):
+        """Apply the layer with its normalised weight.
 
         Parameters
         ----------
-        weight : torch.Tensor of shape (n_out, ...)
-            The weight.
+        x : torch.Tensor of shape (n, ...)
+            Inputs.
 
         Returns
         -------
-        weight : torch.Tensor of shape (n_out, ...)
-            The weight over the estimate of its largest singular value.
+        out : torch.Tensor of shape (n, ...)
+            Outputs.
         """
+        layer, weight = self.layer, self.normalized_weight()
+        if isinstance(layer, nn.Linear):
+            return nn.functional.linear(x, weight, layer.bias)
+        return nn.functional.conv2d(
+            x, weight, layer.bias, layer.stride, layer.padding, layer.dilation
+        )
+
+    def normalized_weight(self):
+        """Weight over the estimate of its largest singular value.
+
+        Returns
+        -------
+        weight : torch.Tensor of the shape of the weight
+            With a largest singular value of about 1.
+        """
+        weight = self.layer.weight
         with torch.autocast(weight.device.type, enabled=False):
             matrix = weight.flatten(1)
             if self.training:
-                self._iterate(matrix.detach())
+                self._iterate(matrix)
             # Copies, since the next pass writes into the vectors.
             left, right = self.left.clone(), self.right.clone()
             return weight / (left @ (matrix @ right)).clamp(min=LEAST_NORM)
@@ -284,7 +301,8 @@ def spectrally_normalized(network, generator):
     Parameters
     ----------
     network : torch.nn.Module
-        The network, changed in place; a layer that is normalised is left as it is.
+        The network, changed in place; layers that are normalised stay as they are, and
+        so do transposed convolutions.
     generator : torch.Generator
         Source of the first vectors of the power iterations.
 
@@ -293,11 +311,11 @@ def spectrally_normalized(network, generator):
     network : torch.nn.Module
         The network.
     """
-    for layer in list(network.modules()):
-        weighted = isinstance(layer, nn.Linear | nn.Conv2d)
-        if weighted and not parametrize.is_parametrized(layer):
-            norm = SpectralNorm(layer.weight, generator)
-            parametrize.register_parametrization(layer, "weight", norm)
+    for name, child in network.named_children():
+        if isinstance(child, nn.Linear | nn.Conv2d):
+            setattr(network, name, SpectralNorm(child, generator))
+        elif not isinstance(child, SpectralNorm):
+            spectrally_normalized(child, generator)
     return network
 
 

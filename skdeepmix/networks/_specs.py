@@ -368,10 +368,8 @@ class ConvNet(NetworkSpec):
         channels, sides = self._geometry(n_features)
         n_flat = channels[-1] * math.prod(sides[-1])
         layers = [
-            initialized_linear(n_inputs, self.n_hidden, generator, self._gain),
-            ACTIVATIONS[self.activation](),
-            initialized_linear(self.n_hidden, n_flat, generator, self._gain),
-            ACTIVATIONS[self.activation](),
+            self._dense(n_inputs, self.n_hidden, generator, n_conditions),
+            self._dense(self.n_hidden, n_flat, generator, n_conditions),
             nn.Unflatten(1, (channels[-1], *sides[-1])),
         ]
         for i in range(len(channels) - 1, 0, -1):
@@ -387,6 +385,13 @@ class ConvNet(NetworkSpec):
                 )
             layers.append(conv)
         return Conditioned(*layers, nn.Flatten())
+
+    def _dense(self, n_in, n_out, generator, n_conditions):
+        """Make a fully connected layer, which is normalised to be conditioned."""
+        linear = initialized_linear(n_in, n_out, generator, self._gain)
+        if n_conditions == 0:
+            return nn.Sequential(linear, ACTIVATIONS[self.activation]())
+        return self._activated([linear], VECTOR_NORMALIZATIONS, n_out, n_conditions)
 
     @staticmethod
     def _conv(kind, n_in, n_out, generator, gain, **geometry):

@@ -9,7 +9,12 @@ from sklearn.base import clone
 from torch import nn
 
 from skdeepmix._sklearn_compat import InvalidParameterError
-from skdeepmix.networks import MLP, ConvNet
+from skdeepmix.networks import MLP, ConvNet, ResNet
+from skdeepmix.networks._layers import (
+    ConditionalNorm,
+    SpectralNorm,
+    spectrally_normalized,
+)
 from skdeepmix.networks._specs import (
     ACTIVATIONS,
     IMAGE_NORMALIZATIONS,
@@ -20,6 +25,7 @@ SPECS = {
     "MLP": (MLP((6, 5)), 20),
     "linear MLP": (MLP(()), 20),
     "ConvNet": (ConvNet((2, 7, 9), channels=(3, 4), n_hidden=5), 126),
+    "ResNet": (ResNet((2, 7, 9), channels=(3, 4), strides=(2, 1)), 126),
 }
 
 
@@ -277,3 +283,71 @@ def test_choices_by_string_are_checked(spec, name):
         message = message.replace("none", "relu")
     with pytest.raises(InvalidParameterError, match=message):
         spec.build_encoder(784, 2, generator())
+
+
+@pytest.mark.parametrize("name", sorted(SPECS.keys() - {"linear MLP"}))
+def test_a_condition_changes_what_a_decoder_makes(name):
+    spec, n_features = SPECS[name]
+    decoder = spec.build_decoder(4, n_features, generator(), n_conditions=3)
+    z, condition = draw(6, 4), torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    plain = decoder(z, condition)
+    assert plain.shape == (6, n_features)
+    # At the start all conditions are treated alike.
+    torch.testing.assert_close(plain, decoder(z, condition.flip(0)))
+    norms = layers_of_kind(decoder, ConditionalNorm)
+    with torch.no_grad():
+        for norm in norms:
+            norm.bias.copy_(draw(*norm.bias.shape))
+    assert not torch.allclose(plain, decoder(z, condition))
+    gradients = torch.autograd.grad(
+        decoder(z, condition).square().sum(), [norm.gain for norm in norms]
+    )
+    assert all(gradient.any() for gradient in gradients)
+
+
+def layers_of_kind(network, kind):
+    return [layer for layer in network.modules() if isinstance(layer, kind)]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_spectral_norms_divide_by_the_largest_singular_value(name):
+    spec, n_features = SPECS[name]
+    network = spec.build_encoder(n_features, 4, generator())
+    state = torch.get_rng_state()
+    normalized = spectrally_normalized(network, generator(1))
+    assert torch.equal(torch.get_rng_state(), state)
+    layers = layers_of_kind(normalized, SpectralNorm)
+    assert len(layers) == len(layers_of_kind(normalized, nn.Linear | nn.Conv2d))
+    for _ in range(200):  # steps of the power iteration
+        normalized(draw(3, n_features))
+    normalized.eval()
+    for layer in layers:
+        weight = layer.layer.weight
+        largest = torch.linalg.matrix_norm(weight.flatten(1), 2)
+        torch.testing.assert_close(
+            layer.normalized_weight(), weight / largest, rtol=1e-3, atol=1e-5
+        )
+    # Not twice.
+    spectrally_normalized(normalized, generator())
+    assert layers_of_kind(normalized, SpectralNorm) == layers
+
+
+def test_residual_blocks_add_a_short_cut():
+    spec = ResNet((1, 4, 4), channels=(3,), strides=(2,))
+    network = spec.build_encoder(16, 2, generator())
+    block = network[0][1]
+    x = draw(5, 1, 4, 4)
+    with torch.no_grad():
+        first, second = layers_of(block.path, nn.Conv2d)
+        (shortcut,) = layers_of(block.shortcut, nn.Conv2d)
+        path = second(first(x).relu())
+        expected = nn.functional.avg_pool2d(path + shortcut(x), 2)
+        torch.testing.assert_close(block(x), expected)
+
+
+def test_strides_must_be_as_many_as_channels():
+    message = "The 'strides' parameter of ResNet must be a tuple of 2 positive integers"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        ResNet((1, 8, 8), channels=(3, 4), strides=(2,)).build_encoder(
+            64, 2, generator()
+        )
