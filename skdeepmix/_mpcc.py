@@ -96,7 +96,8 @@ class MPCCModule(ParzenModule):
             critic.build_encoder(n_features, 1, generator), generator
         )
         self.encoder = encoder.build_encoder(n_features, 2 * n_latent, generator)
-        spectrally_normalized(self.encoder, generator)
+        for layer in self.encoder[:-1]:  # codes may have any scale
+            spectrally_normalized(layer, generator)
         self._share(n_shared)
         self.likelihood = LIKELIHOODS[likelihood]()
         means = torch.empty(n_clusters, n_latent)
@@ -438,7 +439,7 @@ class MPCC(BaseDeepMixture):
         Number of latent dimensions.
     encoder : NetworkSpec or None, default=None
         Network from rows to the mean and the log-variance of the latents, with spectral
-        normalisation; None is ``MLP((500, 500))``, for fewer than 5,000 rows
+        normalisation of all layers but the last; None is ``MLP((500, 500))``, for fewer than 5,000 rows
         ``MLP((256, 256))``, than 1,000 ``MLP((128, 128))``.
     decoder : NetworkSpec or None, default=None
         The generator, described from the data side: its normalisations depend on the

@@ -254,14 +254,14 @@ def test_encoder_shares_the_first_layers_of_the_critic(n_shared):
         before = [p.detach().clone() for p in module.critic.parameters()]
 
 
-def test_critic_and_encoder_are_lipschitz():
+def test_critic_and_hidden_layers_of_the_encoder_are_lipschitz():
     module = make_module(encoder=MLP((8, 8)))
     for _ in range(30):  # power iterations
         module.critic(draw(2, 4))
         module.encoder(draw(2, 4))
     module.eval()
     x, y = 5 * draw(200, 4, seed=1), 5 * draw(200, 4, seed=2)
-    for network in (module.critic, module.encoder):
+    for network in (module.critic, module.encoder[:-1]):
         ratios = (network(x) - network(y)).norm(dim=1) / (x - y).norm(dim=1)
         assert 0 < ratios.max() <= 1 + 1e-6
 
