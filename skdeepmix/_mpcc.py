@@ -439,8 +439,8 @@ class MPCC(BaseDeepMixture):
         Number of latent dimensions.
     encoder : NetworkSpec or None, default=None
         Network from rows to the mean and the log-variance of the latents, with spectral
-        normalisation of all layers but the last; None is ``MLP((500, 500))``, for fewer than 5,000 rows
-        ``MLP((256, 256))``, than 1,000 ``MLP((128, 128))``.
+        normalisation of all layers but the last; None is ``MLP((500, 500))``, for fewer
+        than 5,000 rows ``MLP((256, 256))``, than 1,000 ``MLP((128, 128))``.
     decoder : NetworkSpec or None, default=None
         The generator, described from the data side: its normalisations depend on the
         cluster. None is as the encoder, with ``normalization="batch"``.
