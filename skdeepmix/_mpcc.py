@@ -387,8 +387,9 @@ class MPCCModule(ParzenModule):
 
     def complaints(self):
         """Tell of scales that explode or vanish, and of a critic that has won."""
-        scales, distance = self.scales.detach(), median_distance(self.means) or 1.0
-        if scales.max() > LARGEST_SCALE * distance:
+        scales, distance = self.scales.detach(), median_distance(self.means)
+        # Equal rows have equal means, and scales of about 1.
+        if scales.max() > LARGEST_SCALE * max(distance, 1.0):
             yield (
                 f"The largest standard deviation of the prior is {scales.max():.3g}, "
                 f"where its means are {distance:.3g} apart: clusters lose each other. "

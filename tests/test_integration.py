@@ -172,7 +172,7 @@ def test_cross_val_predict_of_probabilities(cls):
 
 
 def test_clusterer_without_predict_as_start(cls):
-    model = small(cls, init=AgglomerativeClustering(3), max_iter=40).fit(X)
+    model = small(cls, init=AgglomerativeClustering(3), max_iter=100).fit(X)
     assert adjusted_rand_score(y, model.start_labels_) == 1
 
 
