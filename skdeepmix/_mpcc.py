@@ -273,7 +273,9 @@ class MPCCModule(ParzenModule):
         self.encoder.eval()
         log_resp = [self.log_resp(data[rows]) for rows in data.ordered()]
         self.encoder.train()
-        self._set_weights(torch.cat(log_resp).exp().mean(0))
+        weights = torch.cat(log_resp).exp().mean(0)
+        if weights.isfinite().all():  # a loss that diverged is reported by the loop
+            self._set_weights(weights)
 
     def _set_weights(self, weights):
         weights = weights.clamp(min=LEAST_WEIGHT)

@@ -75,8 +75,8 @@ class NetworkSpec(BaseEstimator, ABC):
 
         Returns
         -------
-        network : torch.nn.Module
-            Maps (n, n_features) to (n, n_outputs).
+        network : torch.nn.Sequential
+            Maps (n, n_features) to (n, n_outputs); its last layer is linear.
 
         Raises
         ------
