@@ -54,7 +54,8 @@ LEAST_CRITIC_LOSS = 0.02
 class MPCCModule(ParzenModule):
     """Networks, game and sampling of :class:`MPCC`."""
 
-    # No loss of a game tells which epoch was best: the last one is kept.
+    keeps_last = True
+    # From a random start the step size stays as it is, as in the paper.
     schedule_end = 1.0
 
     def __init__(
@@ -323,6 +324,7 @@ class MPCCModule(ParzenModule):
         if self.learn_weights:
             self._set_weights(resp.mean(0))
         self.average.load_state_dict(self.network.state_dict())
+        self.schedule_end = 0.0
 
     def guidance(self, x, targets, players):
         """Cross-entropy for the encoder, squared error of rows for the generator."""
@@ -476,7 +478,9 @@ class MPCC(BaseDeepMixture):
         Number of rows per round, parted among the steps of the critic; ``"auto"`` is
         n_samples / 14, from 100 to 256.
     learning_rate : float, default=2e-4
-        Step size of Adam for generator, critic and encoder.
+        Step size of Adam for generator, critic and encoder. From a start it falls
+        linearly to zero over the last 60 % of the epochs, like that of the prior, which
+        keeps clusters in their places; from a random one it stays, as in the paper.
     prior_learning_rate : float or None, default=None
         Step size of Adam for the prior. None is 8 times `learning_rate` from a random
         start, as in the paper: clusters have to part before the generator is good.

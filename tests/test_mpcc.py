@@ -421,6 +421,28 @@ def test_last_epoch_is_kept_without_early_stopping(blobs):
     assert "tol" not in model.get_params()
 
 
+@pytest.mark.parametrize("init", ["random", "k-means++"])
+def test_step_size_falls_from_a_start_alone(monkeypatch, blobs, init):
+    seen = []
+
+    def epoch(module, data, progress):
+        player = module.players["critic"]
+        seen.append(player.param_groups[0]["lr"])
+        return MPCC._module_class.__mro__[1].epoch(module, data, progress)
+
+    def optimizers(module, learning_rate):
+        module.players = made(module, learning_rate)
+        return module.players
+
+    made = MPCC._module_class.optimizers
+    monkeypatch.setattr(MPCC._module_class, "epoch", epoch)
+    monkeypatch.setattr(MPCC._module_class, "optimizers", optimizers)
+    make_model(init=init, max_iter=10).fit(blobs[0])
+    falling = [1.0] * 5 + [5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
+    expected = np.array(falling) if init != "random" else np.ones(10)
+    np.testing.assert_allclose(seen, 1e-2 * expected)
+
+
 # Failures are reported
 
 

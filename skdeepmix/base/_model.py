@@ -293,7 +293,7 @@ class BaseDeepModel(
                         y=y,
                         reconstruction_attributes=self._snapshot(module),
                     )
-                    if progress >= settled:
+                    if progress >= settled and not module.keeps_last:
                         stop |= best.update(run.loss_curve[-1])
                     if stop:
                         break

@@ -26,12 +26,17 @@ class LatentModule(nn.Module, ABC):
     generator : torch.Generator or None
         Source of noise while the module is trained.
     schedule_end : float
-        Fraction of the fit at which the module's own schedules have ended.
+        Fraction of the fit at which the module's own schedules have ended, and until
+        which the step size stays as it is.
+    keeps_last : bool
+        Whether the last epoch is kept instead of the best, and the fit never stops
+        early: the losses of a game do not tell epochs apart.
     """
 
     n_latent: int
     generator = None
     schedule_end = 0.0
+    keeps_last = False
 
     @abstractmethod
     def epoch(self, data, progress):
@@ -233,7 +238,11 @@ class MixtureModule(LatentModule):
     generator : torch.Generator or None
         Source of noise while the module is trained.
     schedule_end : float
-        Fraction of the fit at which the module's own schedules have ended.
+        Fraction of the fit at which the module's own schedules have ended, and until
+        which the step size stays as it is.
+    keeps_last : bool
+        Whether the last epoch is kept instead of the best, and the fit never stops
+        early: the losses of a game do not tell epochs apart.
     """
 
     n_clusters: int
