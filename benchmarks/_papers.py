@@ -115,6 +115,29 @@ def load(fetch, data_home, scale=1.0):
     return (data.data * scale).astype(np.float32), data.target, {}
 
 
+def generated(make, data_home):
+    """Rows and classes of data that need no folder.
+
+    Parameters
+    ----------
+    make : callable
+        Returns X and y.
+    data_home : object
+        Not needed.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features), float32
+        Rows.
+    y : ndarray of shape (n_samples,)
+        Classes.
+    score_on : dict
+        Nothing to score.
+    """
+    X, y = make()
+    return X.astype(np.float32), y, {}
+
+
 def autoencoder_codes(X, seed, **parameters):
     """Codes of an autoencoder.
 

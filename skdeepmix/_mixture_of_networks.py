@@ -29,8 +29,6 @@ FEW_ROWS = 1000
 LEAST_MEMBERSHIP = 1e-3
 # A network that is the likeliest of no more than this part of n_samples / K is dead.
 LEAST_SHARE = 0.05
-# The logarithm of the smallest mixing weight is taken of this.
-LEAST_WEIGHT = 1e-6
 # Variances of the kernels of the MMD, relative to the median squared distance within
 # clusters.
 KERNEL_VARIANCES = (0.125, 0.25, 0.5, 1.0, 2.0)
@@ -242,7 +240,7 @@ class MixtureOfNetworksModule(ParzenModule):
     def initialize(self, data):
         """Start from the sizes and the means of the clusters."""
         known = self._known(data)
-        self._set_weights(data.targets.mean(0))
+        self.set_weights(data.targets.mean(0))
         means = [
             self._codes(data, rows[:HELD_OUT_ROWS]).mean(0) for rows in known.members
         ]
@@ -394,7 +392,7 @@ class MixtureOfNetworksModule(ParzenModule):
                 for rows in known.train.split(BLOCK_ROWS)
             ]
         )
-        self._set_weights((log_lik + self.log_weights).softmax(1).mean(0))  # Eq. 5
+        self.set_weights((log_lik + self.log_weights).softmax(1).mean(0))  # Eq. 5
         self._revive(log_lik, known.batch_size)
         cuts = range(known.n_passes)
         rows = torch.cat([self._neighbors(log_lik, known.batch_size) for _ in cuts])
@@ -462,10 +460,6 @@ class MixtureOfNetworksModule(ParzenModule):
         n_live = len((found + self.log_weights).argmax(1).unique())
         n_dead = self.n_clusters - n_live
         self.held_out_loss = -float(log_likelihood) + SURE * n_dead
-
-    def _set_weights(self, weights):
-        weights = weights.clamp(min=LEAST_WEIGHT)
-        self.log_weights.copy_((weights / weights.sum()).log())
 
     def _permutation(self, rows):
         return torch.randperm(len(rows), generator=self.generator, device=rows.device)

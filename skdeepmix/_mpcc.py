@@ -34,7 +34,6 @@ PRETRAINING_SPEED = 5.0
 CODE_NOISE = 0.5
 # Rows that are generated for a step at least; they cost less than a step on too few.
 LEAST_DRAWS = 16
-LEAST_WEIGHT = 1e-6
 # Part of its distance to the last critic loss that its record goes.
 RECORD_RATE = 0.01
 # Rows whose likelihood chooses the window of the score.
@@ -276,11 +275,7 @@ class MPCCModule(ParzenModule):
         self.encoder.train()
         weights = torch.cat(log_resp).exp().mean(0)
         if weights.isfinite().all():  # a loss that diverged is reported by the loop
-            self._set_weights(weights)
-
-    def _set_weights(self, weights):
-        weights = weights.clamp(min=LEAST_WEIGHT)
-        self.log_weights.copy_((weights / weights.sum()).log())
+            self.set_weights(weights)
 
     # Starts
 
@@ -322,7 +317,7 @@ class MPCCModule(ParzenModule):
         self.log_scales.copy_(scales.clamp(min=FIRST_LEAST_SCALE).log())
         self._limit_scales()
         if self.learn_weights:
-            self._set_weights(resp.mean(0))
+            self.set_weights(resp.mean(0))
         self.average.load_state_dict(self.network.state_dict())
         self.schedule_end = 0.0
 

@@ -88,7 +88,7 @@ def model(blobs):
 
 def test_membership_is_that_of_a_gaussian_mixture():
     module = make_module()
-    module._set_weights(torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64))
+    module.set_weights(torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64))
     mixture = GaussianMixture(3, covariance_type="diag")
     mixture.weights_ = module.log_weights.exp().numpy()
     mixture.means_ = module.means.detach().numpy()

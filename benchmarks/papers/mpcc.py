@@ -19,7 +19,7 @@ from sklearn.mixture import GaussianMixture
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from _papers import Inputs, Row, Setting, as_is, load, run_rows
+from _papers import Inputs, Row, Setting, as_is, generated, load, run_rows
 
 from skdeepmix import MPCC, Autoencoder
 from skdeepmix._mpcc import MPCCModule
@@ -89,74 +89,24 @@ def build(variant=MPCC, **parameters):
     return variant(**parameters)
 
 
-def ring(data_home):
-    """Eight Gaussians around a circle.
-
-    Parameters
-    ----------
-    data_home : object
-        Not needed.
+def make_ring():
+    """Make eight Gaussians around a circle.
 
     Returns
     -------
-    X : ndarray of shape (10000, 2), float32
+    X : ndarray of shape (10000, 2)
         Points.
     y : ndarray of shape (10000,)
         Number of the Gaussian.
-    score_on : dict
-        Nothing to score.
     """
     rng = np.random.RandomState(0)
     y = rng.randint(N_MODES, size=10_000)
-    X = _modes()[y] + 0.1 * rng.randn(len(y), 2)
-    return X.astype(np.float32), y, {}
+    return _modes()[y] + 0.1 * rng.randn(len(y), 2), y
 
 
 def _modes():
     angles = 2 * math.pi * np.arange(N_MODES) / N_MODES
     return 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-
-def arcs(data_home):
-    """Five arcs in the plane.
-
-    Parameters
-    ----------
-    data_home : object
-        Not needed.
-
-    Returns
-    -------
-    X : ndarray of shape (10000, 2), float32
-        Points.
-    y : ndarray of shape (10000,)
-        Number of the arc.
-    score_on : dict
-        Nothing to score.
-    """
-    X, y = make_arcs(random_state=0)
-    return X.astype(np.float32), y, {}
-
-
-def digits(data_home):
-    """Digits of scikit-learn.
-
-    Parameters
-    ----------
-    data_home : object
-        Not needed.
-
-    Returns
-    -------
-    X : ndarray of shape (1797, 64), float32
-        Images.
-    y : ndarray of shape (1797,)
-        Digits.
-    score_on : dict
-        Nothing to score.
-    """
-    X, y = load_digits(return_X_y=True)
-    return X.astype(np.float32), y, {}
 
 
 def mode_shares(model, train, test):
@@ -255,17 +205,20 @@ MNIST = {
 }
 ROWS = {
     "ring": Row(
-        ring,
+        partial(generated, make_ring),
         (Setting("random", {**PLANE, "n_clusters": N_MODES}, SEEDS),),
         (),
         every=10,
         extra=mode_shares,
     ),
     "arcs": Row(
-        arcs, (Setting("random", {**PLANE, "n_clusters": 5}, SEEDS),), (), every=10
+        partial(generated, partial(make_arcs, random_state=0)),
+        (Setting("random", {**PLANE, "n_clusters": 5}, SEEDS),),
+        (),
+        every=10,
     ),
     "digits": Row(
-        digits,
+        partial(generated, partial(load_digits, return_X_y=True)),
         (
             Setting("defaults", DIGITS, SEEDS),
             Setting("random", RANDOM, SEEDS),

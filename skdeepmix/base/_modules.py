@@ -12,6 +12,9 @@ from skdeepmix.distributions import (
 )
 from skdeepmix.initialization import guidance_weight
 
+# The logarithm of the smallest mixing weight is taken of this.
+LEAST_WEIGHT = 1e-6
+
 
 class LatentModule(nn.Module, ABC):
     """Networks between rows and latents, and how they are trained.
@@ -418,11 +421,24 @@ class ParzenModule(MixtureModule):
 
     Attributes
     ----------
+    log_weights : torch.Tensor of shape (n_clusters,)
+        Logarithms of the mixing weights, a buffer: no gradient reaches them.
     row_bandwidth : torch.Tensor of shape ()
         Standard deviation of the windows, in model units.
     """
 
     row_bandwidth: torch.Tensor
+
+    def set_weights(self, weights):
+        """Set the mixing weights.
+
+        Parameters
+        ----------
+        weights : torch.Tensor of shape (n_clusters,)
+            Weights, at least 0; they are raised to 1e-6 and divided by their sum.
+        """
+        weights = weights.clamp(min=LEAST_WEIGHT)
+        self.log_weights.copy_((weights / weights.sum()).log())
 
     @abstractmethod
     def drawn_rows(self):
