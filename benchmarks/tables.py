@@ -273,7 +273,7 @@ def vaes_table(data, title):
     """
     columns = (START, ACC, NMI, ARI, Column("Entropy", "entropy", 2))
     columns = (*columns, Column("dHSIC", "dhsic", 4), SECONDS)
-    settings = ("defaults", "random")
+    settings = ("defaults", "random", "no entropies, start", "no entropies, random")
     return Table(f"vaes_{data}", title, "mixture_of_vaes", data, columns, settings)
 
 
@@ -394,7 +394,7 @@ TABLES = (
             Column("largest", "share_max", summary=largest),
             SECONDS,
         ),
-        ("random",),
+        ("random", "random, 2 latents"),
     ),
     Table(
         "mpcc_arcs",
@@ -402,7 +402,7 @@ TABLES = (
         "mpcc",
         "arcs",
         (ACC, Column("worst", "acc", summary=smallest), SECONDS),
-        ("random",),
+        ("random", "random, 2 latents"),
     ),
     Table(
         "mpcc_digits",

@@ -16,7 +16,14 @@ from skdeepmix.distributions import (
     standard_normal,
 )
 from skdeepmix.distributions._likelihoods import mix
-from skdeepmix.losses import dhsic, dirichlet_kl, gaussian_kl, gaussian_log_prob
+from skdeepmix.initialization import GUIDANCE_WEIGHT, guidance_weight
+from skdeepmix.losses import (
+    categorical_kl,
+    dhsic,
+    dirichlet_kl,
+    gaussian_kl,
+    gaussian_log_prob,
+)
 from skdeepmix.losses._gaussian import LOG_VAR_RANGE
 from skdeepmix.networks._layers import fit_readout, spread_rows
 
@@ -58,6 +65,7 @@ class MixtureOfVAEsModule(MixtureModule):
         mixing,
         concentration,
         beta,
+        entropy_weight,
         n_importance,
         generator,
     ):
@@ -67,6 +75,8 @@ class MixtureOfVAEsModule(MixtureModule):
         self.mixing = MIXINGS[mixing]
         self.concentration = concentration
         self.beta = beta
+        # The likelihood grows with the number of features.
+        self.entropy_weight = entropy_weight * n_features
         self.encoders = encoder.build_stacked_encoders(
             n_clusters, n_features, 2 * n_latent + 1, generator
         )
@@ -77,6 +87,9 @@ class MixtureOfVAEsModule(MixtureModule):
         self.register_buffer(
             "log_weights", torch.full((n_clusters,), -math.log(n_clusters))
         )
+        # Parts of `entropy_weight` that count in an epoch.
+        self.register_buffer("sureness", torch.tensor(1.0))
+        self.register_buffer("balance", torch.tensor(1.0))
         # Drawn once and shared by all rows: the score is a function of the row alone.
         self.register_buffer(
             "score_noise", torch.randn(n_importance, n_latent, generator=generator)
@@ -105,8 +118,15 @@ class MixtureOfVAEsModule(MixtureModule):
         """Outputs of the decoders, (n_clusters, n, n_features), each of its latents."""
         return self.decoders(z).to(z.dtype)
 
+    def epoch(self, data, progress):
+        """Yield the moves of random batches; entropies come as guidance goes."""
+        if data.targets is not None:
+            self.sureness.fill_(1 - guidance_weight(progress) / GUIDANCE_WEIGHT)
+            self.balance.zero_()  # clusters of a start may have any sizes
+        yield from super().epoch(data, progress)
+
     def losses(self, x):
-        """Yield the terms of Eq. 14 of the paper as costs in nats.
+        """Yield the terms of Eq. 14 of the paper as costs in nats, and the entropies.
 
         Divergences of the latents are weighted by the expected mixing weights, where
         the paper has 1 / K.
@@ -117,14 +137,26 @@ class MixtureOfVAEsModule(MixtureModule):
         log_prob = self.mixing(self.likelihood, x, self.outputs(z), log_w)
         kl = gaussian_kl(means, log_vars).T
         prior = torch.full_like(concentrations[:1], 1 / self.n_clusters)
+        shares = _shares(concentrations)
+        log_shares, log_total = shares.log(), shares.mean(0).log()
+        even = torch.full_like(log_total, -math.log(self.n_clusters))
+        entropy = -(shares * log_shares).sum(1).mean()
+        balance = categorical_kl(log_total, even)
         yield (
             {
                 "reconstruction": -log_prob.mean(),
-                "z_prior": (_shares(concentrations) * kl).sum(1).mean(),
+                "z_prior": (shares * kl).sum(1).mean(),
                 "weights_prior": dirichlet_kl(concentrations, prior).mean(),
                 "dependence": self.beta * dhsic(z[:, :DEPENDENCE_ROWS]),
+                "entropy": self.entropy_weight * self.sureness * entropy,
+                "balance": self.entropy_weight * self.balance * balance,
             },
         )
+
+    def guidance(self, x, targets, players):
+        """Cross-entropy, as large as the likelihood that pulls at the weights."""
+        guidance = super().guidance(x, targets, players)
+        return guidance * max(1.0, x.shape[1] / GUIDANCE_WEIGHT)
 
     def reconstruction(self, x):
         """Mean negative log-likelihood of rows given the latents of each component."""
@@ -279,6 +311,12 @@ class MixtureOfVAEs(BaseDeepMixture):
         which is symmetric.
     beta : float, default=1.0
         Weight of the dependence of the components' latents (Eq. 14 of [1]_).
+    entropy_weight : float, default=1.0
+        Weight, times the number of features, of the entropy of a row's expected mixing
+        weights, in nats, which keeps components from sharing every row; from a random
+        start also of what the entropy of their mean over a batch lacks of log K, which
+        keeps components in use [2]_. From another start it grows as guidance falls. 0
+        is the paper. Does not enter `score_samples`.
     n_importance : int, default=10
         Number of importance samples of `score_samples`: 1 is the evidence lower bound,
         more tighten it.
@@ -301,7 +339,7 @@ class MixtureOfVAEs(BaseDeepMixture):
         Decoded mean of the prior of each component, z = 0, in data units.
     loss_curve_ : list of float
         Loss of every epoch, without guidance: Eq. 14 of [1]_ with other weights of
-        the latents' divergences, in nats per row, in model units.
+        the latents' divergences, and the entropies, in nats per row, in model units.
     n_iter_ : int
         Number of epochs.
     n_iter_guided_ : int
@@ -329,6 +367,8 @@ class MixtureOfVAEs(BaseDeepMixture):
     References
     ----------
     .. [1] Ye, Bors, "Mixtures of variational autoencoders", IPTA 2020.
+    .. [2] Zhang, Sun, Eriksson, Balzano, "Deep unsupervised clustering using mixture of
+           autoencoders", arXiv:1712.07788.
 
     Examples
     --------
@@ -352,6 +392,7 @@ class MixtureOfVAEs(BaseDeepMixture):
         "mixing": [StrOptions(set(MIXINGS))],
         "concentration": [Interval(Real, 0, None, closed="neither"), None],
         "beta": [Interval(Real, 0, None, closed="left")],
+        "entropy_weight": [Interval(Real, 0, None, closed="left")],
         "n_importance": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -374,6 +415,7 @@ class MixtureOfVAEs(BaseDeepMixture):
         mixing="means",
         concentration=None,
         beta=1.0,
+        entropy_weight=1.0,
         n_importance=10,
         precision="float32",
         device="auto",
@@ -396,6 +438,7 @@ class MixtureOfVAEs(BaseDeepMixture):
         self.mixing = mixing
         self.concentration = concentration
         self.beta = beta
+        self.entropy_weight = entropy_weight
         self.n_importance = n_importance
         self.precision = precision
         self.device = device
@@ -465,5 +508,6 @@ class MixtureOfVAEs(BaseDeepMixture):
             "mixing": self.mixing,
             "concentration": self.concentration,
             "beta": self.beta,
+            "entropy_weight": self.entropy_weight,
             "n_importance": self.n_importance,
         }

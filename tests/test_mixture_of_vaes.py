@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import digamma, expit, gammaln, logsumexp, xlog1py, xlogy
-from scipy.stats import norm
+from scipy.stats import entropy, norm
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from torch.distributions import Normal, kl_divergence
@@ -14,6 +14,7 @@ from torch.distributions import Normal, kl_divergence
 from skdeepmix import MixtureOfVAEs
 from skdeepmix.distributions import dirichlet_log_sample
 from skdeepmix.losses import dhsic
+from skdeepmix.metrics import posterior_entropy
 from skdeepmix.networks import MLP, ConvNet
 from skdeepmix.utils.estimator_checks import module_factory
 
@@ -122,7 +123,11 @@ def naive_dirichlet_kl(a, b):
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_terms_equal_a_naive_loop(likelihood, mixing, concentration):
     module = make_module(
-        likelihood=likelihood, mixing=mixing, concentration=concentration, beta=3.0
+        likelihood=likelihood,
+        mixing=mixing,
+        concentration=concentration,
+        beta=3.0,
+        entropy_weight=0.5,
     )
     x = draw(6, 3, seed=1).sigmoid()
     module.generator = torch.Generator().manual_seed(7)
@@ -150,11 +155,14 @@ def test_terms_equal_a_naive_loop(likelihood, mixing, concentration):
         z_prior.append(a[i] @ kl / a[i].sum())
         weights_prior.append(naive_dirichlet_kl(a[i], np.full(3, 1 / 3)))
         latents.append(z)
+    shares = a / a.sum(1, keepdims=True)
     expected = {
         "reconstruction": np.mean(loss),
         "z_prior": np.mean(z_prior),
         "weights_prior": np.mean(weights_prior),
         "dependence": 3 * dhsic(torch.from_numpy(np.stack(latents, 1))).item(),
+        "entropy": 0.5 * 3 * entropy(shares, axis=1).mean(),
+        "balance": 0.5 * 3 * entropy(shares.mean(0), np.full(3, 1 / 3)),
     }
     found = {name: term.item() for name, term in terms.items()}
     assert found == pytest.approx(expected, rel=1e-5)
@@ -178,6 +186,7 @@ def test_one_component_is_a_vae():
     )
     assert terms["weights_prior"].item() == 0
     assert terms["dependence"].item() == 0
+    assert terms["entropy"].item() == terms["balance"].item() == 0
     torch.testing.assert_close(module.log_resp(x), torch.zeros(5, 1).double())
 
 
@@ -361,3 +370,23 @@ def test_unknown_component(model, blobs, component):
 def test_networks_that_cannot_be_stacked(blobs, spec, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         make_model(encoder=spec).fit(blobs[0])
+
+
+def test_entropies_make_components_specialists(blobs):
+    sure, unsure = (
+        make_model(init="random", entropy_weight=weight).fit(blobs[0])
+        for weight in (2.0, 0.0)
+    )
+    entropies = [
+        posterior_entropy(model.predict_proba(blobs[0])) for model in (sure, unsure)
+    ]
+    assert entropies[0] < 0.5 * entropies[1]
+    assert sure.weights_.min() > 0.1  # and none dies out
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("init", "weight"), [("random", 1.0), ("k-means++", 0.0)])
+def test_only_a_random_start_is_balanced(blobs, init, weight):
+    """Clusters of a start may have any sizes."""
+    model = make_model(init=init, max_iter=2).fit(blobs[0])
+    assert model.module_.balance == weight

@@ -43,6 +43,7 @@ PAPER = {
     "init": "random",
     "max_iter": 20,
     "batch_size": 128,
+    "entropy_weight": 0.0,
 }
 # The code of the authors divides concentrations by their sum.
 FIXED_SUM = {**PAPER, "concentration": 1.0}
@@ -213,15 +214,19 @@ def clustering(load):
     -------
     row : Row
         With the default start and the random one, on whose codes k-means is fitted,
-        and with k-means on those of an autoencoder.
+        both also without entropies, and with k-means on the codes of an autoencoder.
     """
     shared = {**BFLOAT16, "n_clusters": 10, "max_iter": 40}
+    random = {**shared, "init": "random"}
+    paper = {"entropy_weight": 0.0}
     codes = partial(autoencoder_codes, max_iter=20)
     return Row(
         load,
         (
             Setting("defaults", shared, SEEDS),
-            Setting("random", {**shared, "init": "random"}, SEEDS, codes=True),
+            Setting("random", random, SEEDS, codes=True),
+            Setting("no entropies, start", {**shared, **paper}, SEEDS),
+            Setting("no entropies, random", {**random, **paper}, SEEDS, codes=True),
         ),
         (Inputs("autoencoder codes", codes),),
         baseline_seeds=SEEDS,
@@ -230,6 +235,7 @@ def clustering(load):
     )
 
 
+DEPENDENCE = {"n_clusters": 10, "entropy_weight": 0.0}
 ROWS = {
     "mnist-reconstruction": Row(
         partial(load, fetch_mnist, scale=1 / 255),
@@ -260,7 +266,7 @@ ROWS = {
     "digits": Row(
         load_embedded_digits,
         tuple(
-            Setting(f"beta = {beta}", {"n_clusters": 10, "beta": float(beta)}, SEEDS)
+            Setting(f"beta = {beta}", {**DEPENDENCE, "beta": float(beta)}, SEEDS)
             for beta in (0, 1, 10, 100)
         ),
         (),

@@ -23,7 +23,7 @@ from _papers import Inputs, Row, Setting, as_is, generated, load, run_rows
 
 from skdeepmix import MPCC, Autoencoder
 from skdeepmix._mpcc import MPCCModule
-from skdeepmix.datasets import fetch_mnist, fetch_usps, make_arcs
+from skdeepmix.datasets import fetch_mnist, fetch_omniglot, fetch_usps, make_arcs
 from skdeepmix.losses import median_distance
 from skdeepmix.metrics import frechet_distance, mmd_score
 from skdeepmix.networks import MLP
@@ -35,6 +35,7 @@ N_MODES = 8
 N_GENERATED = 10_000
 N_KERNEL = 2_000
 N_TRAIN = 60_000
+N_CHARACTERS = 100
 # Bandwidths of the squared MMD, relative to the median distance of test images.
 BANDWIDTHS = np.array([0.25, 0.5, 1.0])
 
@@ -107,6 +108,29 @@ def make_ring():
 def _modes():
     angles = 2 * math.pi * np.arange(N_MODES) / N_MODES
     return 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def load_characters(data_home):
+    """A hundred characters of Omniglot, drawn at random.
+
+    Parameters
+    ----------
+    data_home : str or None
+        Folder with the data.
+
+    Returns
+    -------
+    X : ndarray of shape (2000, 784), float32
+        Pixels in [0, 1]: 20 drawings of every character.
+    y : ndarray of shape (2000,)
+        Characters.
+    score_on : dict
+        Nothing to score.
+    """
+    X, y, score_on = load(fetch_omniglot, data_home, scale=1 / 255)
+    kept = np.random.RandomState(0).permutation(np.unique(y))[:N_CHARACTERS]
+    kept = np.isin(y, kept)
+    return X[kept], y[kept], score_on
 
 
 def mode_shares(model, train, test):
@@ -192,7 +216,8 @@ def _start_samples(autoencoder, X, labels):
     return autoencoder.inverse_transform(np.concatenate(draws).astype(np.float32))
 
 
-PLANE = {"n_latent": 2, "init": "random", "max_iter": 100, "encoder": MLP((128, 128))}
+PLANE = {"n_latent": 8, "init": "random", "max_iter": 100, "encoder": MLP((128, 128))}
+TWO = {**PLANE, "n_latent": 2}
 DIGITS = {"n_clusters": 10}
 RANDOM = {**DIGITS, "init": "random", "max_iter": 600}
 MNIST = {
@@ -203,17 +228,29 @@ MNIST = {
     "precision": "bfloat16",
     "max_iter": 20,
 }
+OMNIGLOT = {
+    "n_clusters": N_CHARACTERS,
+    "n_latent": 24,
+    "likelihood": "bernoulli",
+    "max_iter": 300,
+}
 ROWS = {
     "ring": Row(
         partial(generated, make_ring),
-        (Setting("random", {**PLANE, "n_clusters": N_MODES}, SEEDS),),
+        (
+            Setting("random", {**PLANE, "n_clusters": N_MODES}, SEEDS),
+            Setting("random, 2 latents", {**TWO, "n_clusters": N_MODES}, SEEDS),
+        ),
         (),
         every=10,
         extra=mode_shares,
     ),
     "arcs": Row(
         partial(generated, partial(make_arcs, random_state=0)),
-        (Setting("random", {**PLANE, "n_clusters": 5}, SEEDS),),
+        (
+            Setting("random", {**PLANE, "n_clusters": 5}, SEEDS),
+            Setting("random, 2 latents", {**TWO, "n_clusters": 5}, SEEDS),
+        ),
         (),
         every=10,
     ),
@@ -240,12 +277,22 @@ ROWS = {
         partial(load, fetch_mnist, scale=1 / 255),
         (
             Setting("defaults", MNIST, (0, 1)),
-            Setting("random", {**MNIST, "init": "random", "max_iter": 60}, (0, 1)),
+            Setting("random", {**MNIST, "init": "random", "max_iter": 120}, (0, 1)),
         ),
         (),
         every=5,
         n_train=N_TRAIN,
         extra=sample_quality,
+    ),
+    "omniglot": Row(
+        load_characters,
+        (
+            Setting("defaults", OMNIGLOT, (0,)),
+            Setting("random", {**OMNIGLOT, "init": "random", "max_iter": 600}, (0,)),
+        ),
+        (Inputs("pixels", as_is),),
+        baseline_seeds=(0,),
+        every=100,
     ),
 }
 
