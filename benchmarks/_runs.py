@@ -414,7 +414,8 @@ class Curve:
     Attributes
     ----------
     points : list of dict
-        `init` (from 0), `epoch` (from 1), `acc`, `purity` and, with `X_val`, `score`.
+        `init` (from 0), `epoch` (from 1), `seconds` since the fit began, `acc`,
+        `purity` and, with `X_val`, `score`.
     seconds : float
         Time spent here, to be taken off the time of the fit.
     """
@@ -423,11 +424,13 @@ class Curve:
         self.X, self.y, self.every, self.X_val = X, y, every, X_val
         self.points = []
         self.seconds = 0.0
+        self._begin = None
 
     def setup(self, estimator, context):
         """Forget earlier fits."""
         self.points = []
         self.seconds = 0.0
+        self._begin = perf_counter()
 
     def on_fit_task_begin(self, estimator, context):
         """Do nothing."""
@@ -443,6 +446,7 @@ class Curve:
         point = {
             "init": context.parent.task_id,
             "epoch": epoch,
+            "seconds": start - self._begin - self.seconds,
             "acc": clustering_accuracy(self.y, labels),
             "purity": purity_score(self.y, labels),
         }

@@ -1,0 +1,439 @@
+"""Our models beside other packages on the same rows, networks, batches and epochs.
+
+    python benchmarks/peers.py --data-home DIR [--rows usps] [--models DEC,KMeans]
+
+appends to ``benchmarks/results/peers.jsonl`` and skips what is there; every fit has a
+process of its own, whose peak memory is recorded. Peers come with
+``pip install skdeepmix[bench]``; those that are not installed are left out.
+``python benchmarks/tables.py`` makes the tables of the documentation.
+"""
+
+import multiprocessing
+import resource
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from scipy import sparse
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _papers import load
+from _runs import Runs, _choices, fit_and_record, parser, set_threads
+
+from skdeepmix import (
+    MPCC,
+    Autoencoder,
+    GaussianMixtureVAE,
+    GumbelSoftmaxVAE,
+    MixtureOfNetworks,
+    MixtureOfVAEs,
+)
+from skdeepmix.datasets import (
+    fetch_coil20,
+    fetch_mnist,
+    fetch_pendigits,
+    fetch_reuters_r8,
+    fetch_usps,
+)
+from skdeepmix.networks import MLP
+
+LAYERS = (500, 500, 2000)
+N_LATENT = 10
+BATCH_SIZE = 256
+# Ours pre-train for a quarter of the epochs of the fit.
+N_EPOCHS = 80
+N_PRETRAINING = N_EPOCHS // 4
+HELD_OUT = 0.1
+SEEDS = (0, 1, 2)
+PACKAGES = ("clustpy", "gemclus", "umap-learn")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One data set.
+
+    Attributes
+    ----------
+    load : callable
+        From `data_home` to X, y and rows to score.
+    n_clusters : int
+        Number of classes.
+    likelihood : str
+        Of the models that have one: ``"bernoulli"`` for rows in [0, 1].
+    """
+
+    load: Callable
+    n_clusters: int
+    likelihood: str = "gaussian"
+
+
+ROWS = {
+    "mnist10k": Row(
+        partial(load, partial(fetch_mnist, subset="test"), scale=1 / 255),
+        10,
+        "bernoulli",
+    ),
+    "usps": Row(partial(load, fetch_usps), 10, "bernoulli"),
+    "pendigits": Row(partial(load, fetch_pendigits), 10),
+    "coil20": Row(partial(load, fetch_coil20, scale=1 / 255), 20, "bernoulli"),
+    "reuters": Row(partial(load, fetch_reuters_r8), 8),
+    "mnist": Row(partial(load, fetch_mnist, scale=1 / 255), 10, "bernoulli"),
+}
+
+
+def ours(row, seed):
+    """The five models, with the networks of the peers.
+
+    Parameters
+    ----------
+    row : Row
+        What is fitted.
+    seed : int
+        The `random_state`.
+
+    Yields
+    ------
+    name : str
+        Name of the setting.
+    model : estimator
+        Not fitted.
+    """
+    shared = {
+        "n_clusters": row.n_clusters,
+        "n_latent": N_LATENT,
+        "encoder": MLP(LAYERS),
+        "likelihood": row.likelihood,
+        "batch_size": BATCH_SIZE,
+        "max_iter": N_EPOCHS,
+        "precision": "bfloat16",
+        "random_state": seed,
+    }
+    models = (
+        GaussianMixtureVAE,
+        GumbelSoftmaxVAE,
+        MixtureOfNetworks,
+        MixtureOfVAEs,
+        MPCC,
+    )
+    for model in models:
+        yield model.__name__, model(**shared)
+
+
+def classical(row, seed):
+    """Clusterers of scikit-learn, alone and after a reduction of dimensions.
+
+    Parameters
+    ----------
+    row : Row
+        What is fitted.
+    seed : int
+        The `random_state`.
+
+    Yields
+    ------
+    name : str
+        Name of the setting.
+    model : estimator
+        Not fitted.
+    """
+    kmeans = KMeans(row.n_clusters, n_init=10, random_state=seed)
+    mixture = GaussianMixture(row.n_clusters, n_init=5, random_state=seed)
+    diagonal = GaussianMixture(
+        row.n_clusters, covariance_type="diag", random_state=seed
+    )
+    codes = Autoencoder(
+        N_LATENT,
+        encoder=MLP(LAYERS),
+        likelihood=row.likelihood,
+        batch_size=BATCH_SIZE,
+        max_iter=N_PRETRAINING + N_EPOCHS,
+        random_state=seed,
+    )
+    yield "KMeans", kmeans
+    yield "GaussianMixture", diagonal
+    yield "PCA + GaussianMixture", make_pipeline(PCA(50, random_state=seed), mixture)
+    yield "Autoencoder + KMeans", make_pipeline(codes, kmeans)
+    yield "Autoencoder + GaussianMixture", make_pipeline(codes, mixture)
+    if find_spec("umap"):
+        from umap import UMAP
+
+        layout = UMAP(n_components=10, n_neighbors=20, min_dist=0.0, random_state=seed)
+        yield "UMAP + GaussianMixture", make_pipeline(layout, mixture)
+
+
+def cross_entropy(rows, target):
+    """Binary cross-entropy summed over features, mean over rows.
+
+    Parameters
+    ----------
+    rows, target : torch.Tensor of shape (n, n_features)
+        Decoded and true rows, in [0, 1].
+
+    Returns
+    -------
+    loss : torch.Tensor of shape ()
+        In nats.
+    """
+    loss = torch.nn.functional.binary_cross_entropy(rows, target, reduction="none")
+    return loss.sum(1).mean()
+
+
+def squared_error(rows, target):
+    """Half the squared error summed over features, mean over rows.
+
+    Parameters
+    ----------
+    rows, target : torch.Tensor of shape (n, n_features)
+        Decoded and true rows.
+
+    Returns
+    -------
+    loss : torch.Tensor of shape ()
+        In nats, for a unit variance.
+    """
+    return 0.5 * (rows - target).square().sum(1).mean()
+
+
+def clustpy(row, seed, n_features):
+    """The deep clusterings of ClustPy.
+
+    Parameters
+    ----------
+    row : Row
+        What is fitted.
+    seed : int
+        The `random_state`.
+    n_features : int
+        Number of features.
+
+    Yields
+    ------
+    name : str
+        Name of the setting.
+    model : estimator
+        Not fitted.
+    """
+    if not find_spec("clustpy"):
+        return
+    from clustpy.deep import DCN, DEC, IDEC, N2D, VaDE
+    from clustpy.deep.neural_networks import (
+        FeedforwardAutoencoder,
+        VariationalAutoencoder,
+    )
+
+    layers = [n_features, *LAYERS, N_LATENT]
+    shared = {
+        "n_clusters": row.n_clusters,
+        "batch_size": BATCH_SIZE,
+        "pretrain_epochs": N_PRETRAINING,
+        "embedding_size": N_LATENT,
+        "random_state": seed,
+    }
+    plain = shared | {"neural_network": (FeedforwardAutoencoder, {"layers": layers})}
+    images = row.likelihood == "bernoulli"
+    # Its own default sums the loss over the batch, which its other terms do not.
+    variational = shared | {
+        "ssl_loss_fn": cross_entropy if images else squared_error,
+        "neural_network": (
+            VariationalAutoencoder,
+            {
+                "layers": layers,
+                "decoder_output_fn": torch.nn.Sigmoid if images else None,
+            },
+        ),
+    }
+    yield "VaDE", VaDE(clustering_epochs=N_EPOCHS, **variational)
+    for model in (DEC, IDEC, DCN):
+        yield model.__name__, model(clustering_epochs=N_EPOCHS, **plain)
+    yield "N2D", N2D(**(plain | {"pretrain_epochs": N_PRETRAINING + N_EPOCHS}))
+
+
+def gemclus(row, seed):
+    """A discriminative clustering of GemClus.
+
+    Parameters
+    ----------
+    row : Row
+        What is fitted.
+    seed : int
+        The `random_state`.
+
+    Yields
+    ------
+    name : str
+        Name of the setting.
+    model : estimator
+        Not fitted.
+    """
+    if not find_spec("gemclus"):
+        return
+    from gemclus.mlp import MLPMMD
+
+    yield (
+        "GemClus MLPMMD",
+        MLPMMD(
+            row.n_clusters,
+            max_iter=N_PRETRAINING + N_EPOCHS,
+            n_hidden_dim=LAYERS[0],
+            batch_size=BATCH_SIZE,
+            random_state=seed,
+        ),
+    )
+
+
+def models(row, seed, n_features):
+    """All models of a data set, by the name of their setting.
+
+    Parameters
+    ----------
+    row : Row
+        What is fitted.
+    seed : int
+        The `random_state`.
+    n_features : int
+        Number of features.
+
+    Returns
+    -------
+    models : dict of str to estimator
+        Not fitted.
+    """
+    return {
+        **dict(ours(row, seed)),
+        **dict(classical(row, seed)),
+        **dict(clustpy(row, seed, n_features)),
+        **dict(gemclus(row, seed)),
+    }
+
+
+def fit_one(path, name, setting, seed, data_home, threads):
+    """Fit one model to one data set, and write its line.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the results.
+    name : str
+        Of the data set.
+    setting : str
+        Of the model.
+    seed : int
+        The `random_state`.
+    data_home : str or None
+        Folder with the data.
+    threads : int or None
+        Number of threads.
+    """
+    set_threads(threads)
+    row = ROWS[name]
+    X, y, _ = row.load(data_home)
+    X, X_val, y, _ = train_test_split(X, y, test_size=HELD_OUT, random_state=0)
+    estimator = models(row, seed, X.shape[1])[setting]
+    if sparse.issparse(X) and not takes_sparse(estimator):
+        X, X_val = X.toarray(), X_val.toarray()
+    # The likelihood of a pipeline is that of its codes.
+    scored = not isinstance(estimator, Pipeline)
+    fit_and_record(
+        Runs(path),
+        estimator,
+        X,
+        y,
+        data=name,
+        setting=setting,
+        seed=seed,
+        every=1,
+        score_on={"score_val": X_val} if scored else None,
+        extra=lambda _: {"peak_mb": peak_memory(), "packages": installed()},
+    )
+
+
+def takes_sparse(estimator):
+    """Whether an estimator takes sparse rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted.
+
+    Returns
+    -------
+    takes_sparse : bool
+        True for our own.
+    """
+    return type(estimator).__module__.startswith("skdeepmix")
+
+
+def peak_memory():
+    """Largest resident memory of this process, imports and data included.
+
+    Returns
+    -------
+    megabytes : float
+        In units of 2**20 bytes.
+    """
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def installed():
+    """Versions of the peers.
+
+    Returns
+    -------
+    versions : dict of str to str
+        Of those that are installed.
+    """
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def main(argv=None):
+    """Run the rows that the command line names.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+    """
+    known = models(ROWS["usps"], 0, 256)
+    options = parser(__doc__.splitlines()[0], ROWS)
+    options.add_argument(
+        "--models",
+        type=_choices(tuple(known)),
+        default=list(known),
+        help="comma-separated; default: all that are installed",
+    )
+    args = options.parse_args(argv)
+    path = args.results / "peers.jsonl"
+    tasks = [
+        (name, setting, seed)
+        for seed in args.seeds or SEEDS
+        for name in args.rows
+        for setting in args.models
+        if not Runs(path).done(name, setting, seed)
+    ]
+    context = multiprocessing.get_context("spawn")
+    for task in tasks:
+        with ProcessPoolExecutor(1, context) as executor:
+            run = executor.submit(fit_one, path, *task, args.data_home, args.threads)
+            run.result()
+
+
+if __name__ == "__main__":
+    main()
