@@ -239,6 +239,7 @@ def clustpy(row, seed, n_features):
         "batch_size": BATCH_SIZE,
         "pretrain_epochs": N_PRETRAINING,
         "embedding_size": N_LATENT,
+        "device": torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         "random_state": seed,
     }
     plain = shared | {"neural_network": (FeedforwardAutoencoder, {"layers": layers})}
@@ -257,7 +258,13 @@ def clustpy(row, seed, n_features):
     yield "VaDE", VaDE(clustering_epochs=N_EPOCHS, **variational)
     for model in (DEC, IDEC, DCN):
         yield model.__name__, model(clustering_epochs=N_EPOCHS, **plain)
-    yield "N2D", N2D(**(plain | {"pretrain_epochs": N_PRETRAINING + N_EPOCHS}))
+    if find_spec("umap"):
+        from umap import UMAP
+
+        # As in its paper; its default, t-SNE, takes three dimensions at most.
+        layout = {"n_components": N_LATENT, "n_neighbors": 20, "min_dist": 0.0}
+        plain["pretrain_epochs"] = N_PRETRAINING + N_EPOCHS
+        yield "N2D", N2D(manifold_class=UMAP, manifold_params=layout, **plain)
 
 
 def gemclus(row, seed):
@@ -305,17 +312,18 @@ def models(row, seed, n_features):
     n_features : int
         Number of features.
 
-    Returns
-    -------
-    models : dict of str to estimator
-        Not fitted.
+    Yields
+    ------
+    name : str
+        Name of the setting.
+    model : estimator
+        Not fitted. Packages are imported only on the way to their own models: a process
+        holds no memory for others.
     """
-    return {
-        **dict(ours(row, seed)),
-        **dict(classical(row, seed)),
-        **dict(clustpy(row, seed, n_features)),
-        **dict(gemclus(row, seed)),
-    }
+    yield from ours(row, seed)
+    yield from classical(row, seed)
+    yield from clustpy(row, seed, n_features)
+    yield from gemclus(row, seed)
 
 
 def fit_one(path, name, setting, seed, data_home, threads):
@@ -340,7 +348,8 @@ def fit_one(path, name, setting, seed, data_home, threads):
     row = ROWS[name]
     X, y, _ = row.load(data_home)
     X, X_val, y, _ = train_test_split(X, y, test_size=HELD_OUT, random_state=0)
-    estimator = models(row, seed, X.shape[1])[setting]
+    every = models(row, seed, X.shape[1])
+    estimator = next(model for found, model in every if found == setting)
     if sparse.issparse(X) and not takes_sparse(estimator):
         X, X_val = X.toarray(), X_val.toarray()
     # The likelihood of a pipeline is that of its codes.
@@ -411,7 +420,7 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    known = models(ROWS["usps"], 0, 256)
+    known = dict(models(ROWS["usps"], 0, 256))
     options = parser(__doc__.splitlines()[0], ROWS)
     options.add_argument(
         "--models",
