@@ -250,7 +250,7 @@ def networks_table(data, title, paper):
 
 
 GUMBEL = "Arias Figueroa and Ramirez Rivera (2017)"
-GUMBEL_SETTINGS = ("defaults", "random", "random, beta = 1")
+GUMBEL_SETTINGS = ("defaults", "random", "random, beta = 1", "Xavier, random")
 GUMBEL_COLUMNS = (START, ACC, NMI, ARI, Column("Information", "information", 2))
 VAES = "Ye and Bors (2020)"
 MPCC = "Astorga et al. (2020)"

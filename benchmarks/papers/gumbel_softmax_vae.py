@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from sklearn.neighbors import KNeighborsClassifier
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -18,6 +19,7 @@ from _papers import Inputs, Row, Setting, autoencoder_codes, load, run_rows
 from starts import DATA
 
 from skdeepmix import GumbelSoftmaxVAE
+from skdeepmix._gumbel_softmax_vae import GumbelSoftmaxVAEModule
 from skdeepmix.datasets import fetch_mnist, fetch_reuters_r8, fetch_usps
 from skdeepmix.networks import MLP
 
@@ -35,6 +37,41 @@ PAPER = {
     "batch_size": 300,
 }
 IMAGES = {"n_clusters": 10, "precision": "bfloat16"}
+
+
+class XavierModule(GumbelSoftmaxVAEModule):
+    """Weights as in later code of the authors: normal after Xavier, biases 0."""
+
+    def __init__(self, *args, generator, **parameters):
+        super().__init__(*args, generator=generator, **parameters)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_normal_(layer.weight, generator=generator)
+                nn.init.zeros_(layer.bias)
+
+
+class Xavier(GumbelSoftmaxVAE):
+    """GumbelSoftmaxVAE that starts from such weights."""
+
+    _module_class = XavierModule
+
+
+def build(variant=GumbelSoftmaxVAE, **parameters):
+    """Make an estimator.
+
+    Parameters
+    ----------
+    variant : type, default=GumbelSoftmaxVAE
+        Class of the estimator.
+    **parameters
+        Of the estimator.
+
+    Returns
+    -------
+    model : GumbelSoftmaxVAE
+        Not fitted.
+    """
+    return variant(**parameters)
 
 
 def neighbor_errors(model, train, test):
@@ -62,7 +99,7 @@ def neighbor_errors(model, train, test):
 
 
 def settings(shared, seeds, n_style=50, likelihood="gaussian", **of_default):
-    """The default, the paper, and the paper without a weight on the style.
+    """The default, the paper, without a weight on the style, and with other weights.
 
     Parameters
     ----------
@@ -80,13 +117,14 @@ def settings(shared, seeds, n_style=50, likelihood="gaussian", **of_default):
     Returns
     -------
     settings : tuple of Setting
-        Three.
+        Four.
     """
     paper = {**PAPER, **shared, "n_style": n_style, "likelihood": likelihood}
     return (
         Setting("defaults", {**shared, **of_default}, seeds),
         Setting("random", paper, seeds),
         Setting("random, beta = 1", {**paper, "beta": 1.0, "max_iter": 100}, (0,)),
+        Setting("Xavier, random", {**paper, "variant": Xavier, "max_iter": 100}, seeds),
     )
 
 
@@ -169,7 +207,7 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    run_rows(__doc__, NAME, ROWS, GumbelSoftmaxVAE, argv)
+    run_rows(__doc__, NAME, ROWS, build, argv)
 
 
 if __name__ == "__main__":
