@@ -4,13 +4,14 @@
 
 appends to ``benchmarks/results/peers.jsonl`` and skips what is there; every fit has a
 process of its own, whose peak memory is recorded. Peers come with
-``pip install skdeepmix[bench]``; those that are not installed are left out.
-``python benchmarks/tables.py`` makes the tables of the documentation.
+``pip install skdeepmix[bench]``; those that are not installed are left out. Everything
+is in float32, on the same device. GemClus has one hidden layer and no autoencoder.
 """
 
 import multiprocessing
-import resource
+import re
 import sys
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ from skdeepmix import (
     MixtureOfNetworks,
     MixtureOfVAEs,
 )
+from skdeepmix._data import Scaling
+from skdeepmix._training import resolve_device
 from skdeepmix.datasets import (
     fetch_coil20,
     fetch_mnist,
@@ -47,6 +50,7 @@ from skdeepmix.datasets import (
     fetch_reuters_r8,
     fetch_usps,
 )
+from skdeepmix.metrics import clustering_accuracy
 from skdeepmix.networks import MLP
 
 LAYERS = (500, 500, 2000)
@@ -58,6 +62,9 @@ N_PRETRAINING = N_EPOCHS // 4
 HELD_OUT = 0.1
 SEEDS = (0, 1, 2)
 PACKAGES = ("clustpy", "gemclus", "umap-learn")
+LAYOUT = {"n_components": N_LATENT, "n_neighbors": 20, "min_dist": 0.0}
+# Where ClustPy has the labels of the network itself, short of a last clusterer.
+OWN_LABELS = ("dec_labels_", "vade_labels_", "dcn_labels_")
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ ROWS = {
 }
 
 
-def ours(row, seed):
+def ours(row, seed, device="auto"):
     """The five models, with the networks of the peers.
 
     Parameters
@@ -102,6 +109,8 @@ def ours(row, seed):
         What is fitted.
     seed : int
         The `random_state`.
+    device : str, default="auto"
+        Where to train.
 
     Yields
     ------
@@ -117,7 +126,7 @@ def ours(row, seed):
         "likelihood": row.likelihood,
         "batch_size": BATCH_SIZE,
         "max_iter": N_EPOCHS,
-        "precision": "bfloat16",
+        "device": device,
         "random_state": seed,
     }
     models = (
@@ -131,7 +140,7 @@ def ours(row, seed):
         yield model.__name__, model(**shared)
 
 
-def classical(row, seed):
+def classical(row, seed, n_features, device="auto"):
     """Clusterers of scikit-learn, alone and after a reduction of dimensions.
 
     Parameters
@@ -140,6 +149,10 @@ def classical(row, seed):
         What is fitted.
     seed : int
         The `random_state`.
+    n_features : int
+        Number of features.
+    device : str, default="auto"
+        Where to train.
 
     Yields
     ------
@@ -159,11 +172,13 @@ def classical(row, seed):
         likelihood=row.likelihood,
         batch_size=BATCH_SIZE,
         max_iter=N_PRETRAINING + N_EPOCHS,
+        device=device,
         random_state=seed,
     )
+    components = PCA(min(50, n_features), random_state=seed)
     yield "KMeans", kmeans
     yield "GaussianMixture", diagonal
-    yield "PCA + GaussianMixture", make_pipeline(PCA(50, random_state=seed), mixture)
+    yield "PCA + GaussianMixture", make_pipeline(components, mixture)
     yield "Autoencoder + KMeans", make_pipeline(codes, kmeans)
     yield "Autoencoder + GaussianMixture", make_pipeline(codes, mixture)
     if find_spec("umap"):
@@ -206,7 +221,7 @@ def squared_error(rows, target):
     return 0.5 * (rows - target).square().sum(1).mean()
 
 
-def clustpy(row, seed, n_features):
+def clustpy(row, seed, n_features, device="auto"):
     """The deep clusterings of ClustPy.
 
     Parameters
@@ -217,6 +232,8 @@ def clustpy(row, seed, n_features):
         The `random_state`.
     n_features : int
         Number of features.
+    device : str, default="auto"
+        Where to train.
 
     Yields
     ------
@@ -239,7 +256,7 @@ def clustpy(row, seed, n_features):
         "batch_size": BATCH_SIZE,
         "pretrain_epochs": N_PRETRAINING,
         "embedding_size": N_LATENT,
-        "device": torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        "device": resolve_device(device),
         "random_state": seed,
     }
     plain = shared | {"neural_network": (FeedforwardAutoencoder, {"layers": layers})}
@@ -262,9 +279,8 @@ def clustpy(row, seed, n_features):
         from umap import UMAP
 
         # As in its paper; its default, t-SNE, takes three dimensions at most.
-        layout = {"n_components": N_LATENT, "n_neighbors": 20, "min_dist": 0.0}
         plain["pretrain_epochs"] = N_PRETRAINING + N_EPOCHS
-        yield "N2D", N2D(manifold_class=UMAP, manifold_params=layout, **plain)
+        yield "N2D", N2D(manifold_class=UMAP, manifold_params=LAYOUT, **plain)
 
 
 def gemclus(row, seed):
@@ -300,7 +316,7 @@ def gemclus(row, seed):
     )
 
 
-def models(row, seed, n_features):
+def models(row, seed, n_features, device="auto"):
     """All models of a data set, by the name of their setting.
 
     Parameters
@@ -311,6 +327,8 @@ def models(row, seed, n_features):
         The `random_state`.
     n_features : int
         Number of features.
+    device : str, default="auto"
+        Where to train.
 
     Yields
     ------
@@ -320,14 +338,17 @@ def models(row, seed, n_features):
         Not fitted. Packages are imported only on the way to their own models: a process
         holds no memory for others.
     """
-    yield from ours(row, seed)
-    yield from classical(row, seed)
-    yield from clustpy(row, seed, n_features)
+    yield from ours(row, seed, device)
+    yield from classical(row, seed, n_features, device)
+    yield from clustpy(row, seed, n_features, device)
     yield from gemclus(row, seed)
 
 
-def fit_one(path, name, setting, seed, data_home, threads):
+def fit_one(path, name, setting, seed, data_home, threads, device):
     """Fit one model to one data set, and write its line.
+
+    Rows that are not in [0, 1] are divided by their standard deviation, all features by
+    the same: peers do not scale.
 
     Parameters
     ----------
@@ -343,12 +364,16 @@ def fit_one(path, name, setting, seed, data_home, threads):
         Folder with the data.
     threads : int or None
         Number of threads.
+    device : str
+        Where to train.
     """
     set_threads(threads)
     row = ROWS[name]
     X, y, _ = row.load(data_home)
+    if row.likelihood == "gaussian":
+        X = X / Scaling.fit(X).scale
     X, X_val, y, _ = train_test_split(X, y, test_size=HELD_OUT, random_state=0)
-    every = models(row, seed, X.shape[1])
+    every = models(row, seed, X.shape[1], device)
     estimator = next(model for found, model in every if found == setting)
     if sparse.issparse(X) and not takes_sparse(estimator):
         X, X_val = X.toarray(), X_val.toarray()
@@ -364,24 +389,33 @@ def fit_one(path, name, setting, seed, data_home, threads):
         seed=seed,
         every=1,
         score_on={"score_val": X_val} if scored else None,
-        extra=lambda _: {"peak_mb": peak_memory(), "packages": installed()},
+        extra=lambda fitted: {
+            **own_labels(fitted, y),
+            "peak_mb": peak_memory(),
+            "packages": installed(),
+        },
     )
 
 
-def takes_sparse(estimator):
-    """Whether an estimator takes sparse rows.
+def own_labels(estimator, y):
+    """Accuracy of the network's own labels, where the estimator has others as well.
 
     Parameters
     ----------
     estimator : estimator
-        Not fitted.
+        Fitted.
+    y : array-like of shape (n_samples,)
+        Classes.
 
     Returns
     -------
-    takes_sparse : bool
-        True for our own.
+    scores : dict of str to float
+        `acc_own`, or nothing.
     """
-    return type(estimator).__module__.startswith("skdeepmix")
+    for name in OWN_LABELS:
+        if hasattr(estimator, name):
+            return {"acc_own": clustering_accuracy(y, getattr(estimator, name))}
+    return {}
 
 
 def peak_memory():
@@ -389,10 +423,14 @@ def peak_memory():
 
     Returns
     -------
-    megabytes : float
-        In units of 2**20 bytes.
+    megabytes : float or None
+        In units of 2**20 bytes; None where the system does not tell.
     """
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    # The maximum of getrusage would be that of the parent where it was larger.
+    return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
 
 
 def installed():
@@ -430,18 +468,21 @@ def main(argv=None):
     )
     args = options.parse_args(argv)
     path = args.results / "peers.jsonl"
+    runs = Runs(path)
     tasks = [
         (name, setting, seed)
         for seed in args.seeds or SEEDS
         for name in args.rows
         for setting in args.models
-        if not Runs(path).done(name, setting, seed)
+        if not runs.done(name, setting, seed)
     ]
     context = multiprocessing.get_context("spawn")
     for task in tasks:
         with ProcessPoolExecutor(1, context) as executor:
-            run = executor.submit(fit_one, path, *task, args.data_home, args.threads)
-            run.result()
+            how = args.data_home, args.threads, args.device
+            error = executor.submit(fit_one, path, *task, *how).exception()
+        if error is not None:
+            warnings.warn(f"{task} failed: {error!r}", RuntimeWarning, stacklevel=2)
 
 
 if __name__ == "__main__":

@@ -75,8 +75,7 @@ class MixtureOfVAEsModule(MixtureModule):
         self.mixing = MIXINGS[mixing]
         self.concentration = concentration
         self.beta = beta
-        # The likelihood grows with the number of features.
-        self.entropy_weight = entropy_weight * n_features
+        self.entropy_weight = entropy_weight
         self.encoders = encoder.build_stacked_encoders(
             n_clusters, n_features, 2 * n_latent + 1, generator
         )
@@ -87,9 +86,9 @@ class MixtureOfVAEsModule(MixtureModule):
         self.register_buffer(
             "log_weights", torch.full((n_clusters,), -math.log(n_clusters))
         )
-        # Parts of `entropy_weight` that count in an epoch.
+        # Parts of the entropies that count: of a row's weights, and of their mean.
         self.register_buffer("sureness", torch.tensor(1.0))
-        self.register_buffer("balance", torch.tensor(1.0))
+        self.register_buffer("evenness", torch.tensor(1.0))
         # Drawn once and shared by all rows: the score is a function of the row alone.
         self.register_buffer(
             "score_noise", torch.randn(n_importance, n_latent, generator=generator)
@@ -122,7 +121,6 @@ class MixtureOfVAEsModule(MixtureModule):
         """Yield the moves of random batches; entropies come as guidance goes."""
         if data.targets is not None:
             self.sureness.fill_(1 - guidance_weight(progress) / GUIDANCE_WEIGHT)
-            self.balance.zero_()  # clusters of a start may have any sizes
         yield from super().epoch(data, progress)
 
     def losses(self, x):
@@ -142,19 +140,24 @@ class MixtureOfVAEsModule(MixtureModule):
         even = torch.full_like(log_total, -math.log(self.n_clusters))
         entropy = -(shares * log_shares).sum(1).mean()
         balance = categorical_kl(log_total, even)
+        # The likelihood grows with the number of features.
+        weight = self.entropy_weight * x.shape[1]
         yield (
             {
                 "reconstruction": -log_prob.mean(),
                 "z_prior": (shares * kl).sum(1).mean(),
                 "weights_prior": dirichlet_kl(concentrations, prior).mean(),
                 "dependence": self.beta * dhsic(z[:, :DEPENDENCE_ROWS]),
-                "entropy": self.entropy_weight * self.sureness * entropy,
-                "balance": self.entropy_weight * self.balance * balance,
+                "entropy": weight * self.sureness * entropy,
+                "balance": weight * self.evenness * balance,
             },
         )
 
     def guidance(self, x, targets, players):
-        """Cross-entropy, as large as the likelihood that pulls at the weights."""
+        """Cross-entropy, as large as the likelihood that pulls at the weights.
+
+        Its full weight is the number of features, but no less than in other models.
+        """
         guidance = super().guidance(x, targets, players)
         return guidance * max(1.0, x.shape[1] / GUIDANCE_WEIGHT)
 
@@ -214,6 +217,8 @@ class MixtureOfVAEsModule(MixtureModule):
 
     def initialize(self, data):
         """Let the concentrations know the clusters, and the noise its error."""
+        if data.targets.any(0).all():
+            self.evenness.zero_()  # clusters of a start may have any sizes
         *hidden, last = self.encoders
         hidden = nn.Sequential(*hidden)
         low, high = START_RAW
@@ -314,9 +319,10 @@ class MixtureOfVAEs(BaseDeepMixture):
     entropy_weight : float, default=1.0
         Weight, times the number of features, of the entropy of a row's expected mixing
         weights, in nats, which keeps components from sharing every row; from a random
-        start also of what the entropy of their mean over a batch lacks of log K, which
-        keeps components in use [2]_. From another start it grows as guidance falls. 0
-        is the paper. Does not enter `score_samples`.
+        start, or one that leaves clusters empty, also of what the entropy of their mean
+        over a batch lacks of log K, which keeps components in use [2]_. With a start
+        the former grows as guidance falls. 0 is the paper. Does not enter
+        `score_samples`.
     n_importance : int, default=10
         Number of importance samples of `score_samples`: 1 is the evidence lower bound,
         more tighten it.
@@ -368,7 +374,7 @@ class MixtureOfVAEs(BaseDeepMixture):
     ----------
     .. [1] Ye, Bors, "Mixtures of variational autoencoders", IPTA 2020.
     .. [2] Zhang, Sun, Eriksson, Balzano, "Deep unsupervised clustering using mixture of
-           autoencoders", arXiv:1712.07788.
+           autoencoders", arXiv:1712.07788, 2017.
 
     Examples
     --------

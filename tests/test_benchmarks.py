@@ -6,6 +6,7 @@ import re
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -583,3 +584,53 @@ def test_check_detects_missing_and_forgotten_tables(tables, generated, capsys):
     printed = capsys.readouterr().out
     assert "--- no file\n+++ gmvae_arcs.inc from the results" in printed
     assert "--- forgotten.inc on disk\n+++ not in TABLES" in printed
+
+
+@pytest.fixture
+def peers(path):
+    return importlib.import_module("peers")
+
+
+def test_peers_have_the_same_sizes_on_every_row(peers):
+    for row in peers.ROWS.values():
+        models = dict(peers.ours(row, 0)) | dict(peers.classical(row, 0, 16))
+        for model in models.values():
+            last = model[-1] if hasattr(model, "steps") else model
+            found = {
+                getattr(last, name, None) for name in ("n_clusters", "n_components")
+            }
+            assert found - {None} == {row.n_clusters}
+        assert models["PCA + GaussianMixture"][0].n_components == 16
+        assert models["MPCC"].max_iter == models["GumbelSoftmaxVAE"].max_iter
+
+
+def test_peers_write_a_line_for_each_fit(peers, tmp_path, monkeypatch):
+    X, y = make_blobs(60, n_features=3, centers=3, random_state=0)
+    row = peers.Row(lambda data_home: (X, y, {}), n_clusters=3)
+    monkeypatch.setitem(peers.ROWS, "blobs", row)
+    path = tmp_path / "peers.jsonl"
+    for setting in ("KMeans", "PCA + GaussianMixture"):
+        peers.fit_one(path, "blobs", setting, 0, None, None, "cpu")
+    lines = [json.loads(text) for text in path.read_text().splitlines()]
+    assert [line["acc"] for line in lines] == [1, 1]
+    assert all(line["peak_mb"] is None or line["peak_mb"] > 10 for line in lines)
+
+
+def test_a_row_that_is_not_in_0_1_is_scaled_for_all(peers, tmp_path, monkeypatch):
+    X, y = make_blobs(60, n_features=3, centers=3, random_state=0)
+    seen = []
+    monkeypatch.setattr(
+        peers, "fit_and_record", lambda runs, model, X, y, **_: seen.append(X)
+    )
+    for factor in (1.0, 100.0):
+        row = peers.Row(lambda data_home, f=factor: (f * X, y, {}), n_clusters=3)
+        monkeypatch.setitem(peers.ROWS, "blobs", row)
+        peers.fit_one(tmp_path / "x", "blobs", "KMeans", 0, None, None, "cpu")
+    np.testing.assert_allclose(seen[1], seen[0])
+    assert np.mean(seen[0].var(axis=0)) == pytest.approx(1, rel=0.2)
+
+
+def test_a_peer_has_labels_of_its_own(peers):
+    model = SimpleNamespace(labels_=[0, 1], dec_labels_=[0, 0])
+    assert peers.own_labels(model, [0, 1]) == {"acc_own": 0.5}
+    assert peers.own_labels(KMeans(), [0, 1]) == {}

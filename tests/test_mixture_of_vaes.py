@@ -12,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from torch.distributions import Normal, kl_divergence
 
 from skdeepmix import MixtureOfVAEs
+from skdeepmix._data import Rows, Scaling
+from skdeepmix.base import MixtureModule
 from skdeepmix.distributions import dirichlet_log_sample
 from skdeepmix.losses import dhsic
 from skdeepmix.metrics import posterior_entropy
@@ -385,8 +387,36 @@ def test_entropies_make_components_specialists(blobs):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize(("init", "weight"), [("random", 1.0), ("k-means++", 0.0)])
-def test_only_a_random_start_is_balanced(blobs, init, weight):
+@pytest.mark.parametrize(
+    ("init", "evenness"),
+    [
+        ("random", 1.0),
+        ("k-means++", 0.0),
+        (np.repeat([0, 1, -1], 30), 1.0),
+        (np.repeat([0, 1, 2], 30), 0.0),
+    ],
+    ids=["random", "start", "a cluster is unknown", "labels"],
+)
+def test_components_are_kept_even_unless_a_start_knows_all(blobs, init, evenness):
     """Clusters of a start may have any sizes."""
     model = make_model(init=init, max_iter=2).fit(blobs[0])
-    assert model.module_.balance == weight
+    assert model.module_.evenness == evenness
+
+
+@pytest.mark.parametrize(("progress", "sureness"), [(0.0, 0.0), (0.3, 0.5), (0.5, 1.0)])
+def test_entropies_come_as_guidance_goes(progress, sureness):
+    module, X = make_module(), draw(20, 3).numpy()
+    targets = torch.eye(3, dtype=torch.float64)[torch.arange(20) % 3]
+    for given, expected in ((targets, sureness), (None, 1.0)):
+        module.sureness.fill_(1.0)
+        data = Rows(X, Scaling(), dtype=torch.float64, targets=given)
+        next(module.epoch(data, progress))
+        assert module.sureness.item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("n_features", "factor"), [(3, 1), (200, 4)])
+def test_guidance_grows_with_the_likelihood(n_features, factor):
+    module, x = make_module(n_features), draw(6, n_features)
+    targets = torch.eye(3, dtype=x.dtype)[[0, 1, 2, 0, 1, 2]]
+    expected = factor * MixtureModule.guidance(module, x, targets, ["all"])
+    assert module.guidance(x, targets, ["all"]).item() == pytest.approx(expected.item())
