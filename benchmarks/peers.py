@@ -418,6 +418,22 @@ def own_labels(estimator, y):
     return {}
 
 
+def takes_sparse(estimator):
+    """Whether an estimator takes sparse rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted.
+
+    Returns
+    -------
+    takes_sparse : bool
+        True for our own.
+    """
+    return type(estimator).__module__.startswith("skdeepmix")
+
+
 def peak_memory():
     """Largest resident memory of this process, imports and data included.
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.cluster import KMeans
@@ -604,8 +605,10 @@ def test_peers_have_the_same_sizes_on_every_row(peers):
         assert models["MPCC"].max_iter == models["GumbelSoftmaxVAE"].max_iter
 
 
-def test_peers_write_a_line_for_each_fit(peers, tmp_path, monkeypatch):
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_peers_write_a_line_for_each_fit(peers, tmp_path, monkeypatch, container):
     X, y = make_blobs(60, n_features=3, centers=3, random_state=0)
+    X = container(X)
     row = peers.Row(lambda data_home: (X, y, {}), n_clusters=3)
     monkeypatch.setitem(peers.ROWS, "blobs", row)
     path = tmp_path / "peers.jsonl"
