@@ -414,8 +414,8 @@ class Curve:
     Attributes
     ----------
     points : list of dict
-        `init` (from 0), `epoch` (from 1), `seconds` since the fit began, `acc`,
-        `purity` and, with `X_val`, `score`.
+        `init` (from 0), `epoch` (from 1), `seconds` since the fit began,
+        less those spent here, `acc`, `purity` and, with `X_val`, `score`.
     seconds : float
         Time spent here, to be taken off the time of the fit.
     """
