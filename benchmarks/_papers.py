@@ -26,7 +26,7 @@ class Setting:
     name : str
         As in the table.
     parameters : dict
-        Of the estimator.
+        Of the estimator; `variant` is its class, if that is not the script's model.
     seeds : tuple of int
         Unless the command line says otherwise.
     codes : bool
@@ -219,8 +219,8 @@ def run_rows(doc, name, rows, model, argv=None):
     set_threads(args.threads)
     runs = Runs(args.results / f"{name}.jsonl")
 
-    def build(**parameters):
-        return model(**parameters, device=args.device)
+    def build(variant=model, **parameters):
+        return variant(**parameters, device=args.device)
 
     for row in args.rows:
         run_row(

@@ -27,6 +27,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import get_tags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -100,17 +101,35 @@ ROWS = {
 }
 
 
-def ours(row, seed, device="auto"):
+@dataclass(frozen=True)
+class Task:
+    """What models are made for.
+
+    Attributes
+    ----------
+    row : Row
+        Data set.
+    seed : int
+        The `random_state`.
+    n_features : int
+        Number of features.
+    device : str
+        Where to train.
+    """
+
+    row: Row
+    seed: int
+    n_features: int
+    device: str = "auto"
+
+
+def ours(task):
     """The five models, with the networks of the peers.
 
     Parameters
     ----------
-    row : Row
-        What is fitted.
-    seed : int
-        The `random_state`.
-    device : str, default="auto"
-        Where to train.
+    task : Task
+        What is fitted, and how.
 
     Yields
     ------
@@ -120,14 +139,14 @@ def ours(row, seed, device="auto"):
         Not fitted.
     """
     shared = {
-        "n_clusters": row.n_clusters,
+        "n_clusters": task.row.n_clusters,
         "n_latent": N_LATENT,
         "encoder": MLP(LAYERS),
-        "likelihood": row.likelihood,
+        "likelihood": task.row.likelihood,
         "batch_size": BATCH_SIZE,
         "max_iter": N_EPOCHS,
-        "device": device,
-        "random_state": seed,
+        "device": task.device,
+        "random_state": task.seed,
     }
     models = (
         GaussianMixtureVAE,
@@ -140,19 +159,13 @@ def ours(row, seed, device="auto"):
         yield model.__name__, model(**shared)
 
 
-def classical(row, seed, n_features, device="auto"):
+def classical(task):
     """Clusterers of scikit-learn, alone and after a reduction of dimensions.
 
     Parameters
     ----------
-    row : Row
-        What is fitted.
-    seed : int
-        The `random_state`.
-    n_features : int
-        Number of features.
-    device : str, default="auto"
-        Where to train.
+    task : Task
+        What is fitted, and how.
 
     Yields
     ------
@@ -161,21 +174,21 @@ def classical(row, seed, n_features, device="auto"):
     model : estimator
         Not fitted.
     """
-    kmeans = KMeans(row.n_clusters, n_init=10, random_state=seed)
-    mixture = GaussianMixture(row.n_clusters, n_init=5, random_state=seed)
+    kmeans = KMeans(task.row.n_clusters, n_init=10, random_state=task.seed)
+    mixture = GaussianMixture(task.row.n_clusters, n_init=5, random_state=task.seed)
     diagonal = GaussianMixture(
-        row.n_clusters, covariance_type="diag", random_state=seed
+        task.row.n_clusters, covariance_type="diag", random_state=task.seed
     )
     codes = Autoencoder(
         N_LATENT,
         encoder=MLP(LAYERS),
-        likelihood=row.likelihood,
+        likelihood=task.row.likelihood,
         batch_size=BATCH_SIZE,
         max_iter=N_PRETRAINING + N_EPOCHS,
-        device=device,
-        random_state=seed,
+        device=task.device,
+        random_state=task.seed,
     )
-    components = PCA(min(50, n_features), random_state=seed)
+    components = PCA(min(50, task.n_features), random_state=task.seed)
     yield "KMeans", kmeans
     yield "GaussianMixture", diagonal
     yield "PCA + GaussianMixture", make_pipeline(components, mixture)
@@ -184,7 +197,7 @@ def classical(row, seed, n_features, device="auto"):
     if find_spec("umap"):
         from umap import UMAP
 
-        layout = UMAP(n_components=10, n_neighbors=20, min_dist=0.0, random_state=seed)
+        layout = UMAP(**LAYOUT, random_state=task.seed)
         yield "UMAP + GaussianMixture", make_pipeline(layout, mixture)
 
 
@@ -221,19 +234,13 @@ def squared_error(rows, target):
     return 0.5 * (rows - target).square().sum(1).mean()
 
 
-def clustpy(row, seed, n_features, device="auto"):
+def clustpy(task):
     """The deep clusterings of ClustPy.
 
     Parameters
     ----------
-    row : Row
-        What is fitted.
-    seed : int
-        The `random_state`.
-    n_features : int
-        Number of features.
-    device : str, default="auto"
-        Where to train.
+    task : Task
+        What is fitted, and how.
 
     Yields
     ------
@@ -250,17 +257,17 @@ def clustpy(row, seed, n_features, device="auto"):
         VariationalAutoencoder,
     )
 
-    layers = [n_features, *LAYERS, N_LATENT]
+    layers = [task.n_features, *LAYERS, N_LATENT]
     shared = {
-        "n_clusters": row.n_clusters,
+        "n_clusters": task.row.n_clusters,
         "batch_size": BATCH_SIZE,
         "pretrain_epochs": N_PRETRAINING,
         "embedding_size": N_LATENT,
-        "device": resolve_device(device),
-        "random_state": seed,
+        "device": resolve_device(task.device),
+        "random_state": task.seed,
     }
     plain = shared | {"neural_network": (FeedforwardAutoencoder, {"layers": layers})}
-    images = row.likelihood == "bernoulli"
+    images = task.row.likelihood == "bernoulli"
     # Its own default sums the loss over the batch, which its other terms do not.
     variational = shared | {
         "ssl_loss_fn": cross_entropy if images else squared_error,
@@ -283,15 +290,13 @@ def clustpy(row, seed, n_features, device="auto"):
         yield "N2D", N2D(manifold_class=UMAP, manifold_params=LAYOUT, **plain)
 
 
-def gemclus(row, seed):
+def gemclus(task):
     """A discriminative clustering of GemClus.
 
     Parameters
     ----------
-    row : Row
-        What is fitted.
-    seed : int
-        The `random_state`.
+    task : Task
+        What is fitted, and how.
 
     Yields
     ------
@@ -307,28 +312,22 @@ def gemclus(row, seed):
     yield (
         "GemClus MLPMMD",
         MLPMMD(
-            row.n_clusters,
+            task.row.n_clusters,
             max_iter=N_PRETRAINING + N_EPOCHS,
             n_hidden_dim=LAYERS[0],
             batch_size=BATCH_SIZE,
-            random_state=seed,
+            random_state=task.seed,
         ),
     )
 
 
-def models(row, seed, n_features, device="auto"):
+def models(task):
     """All models of a data set, by the name of their setting.
 
     Parameters
     ----------
-    row : Row
-        What is fitted.
-    seed : int
-        The `random_state`.
-    n_features : int
-        Number of features.
-    device : str, default="auto"
-        Where to train.
+    task : Task
+        What is fitted, and how.
 
     Yields
     ------
@@ -338,10 +337,10 @@ def models(row, seed, n_features, device="auto"):
         Not fitted. Packages are imported only on the way to their own models: a process
         holds no memory for others.
     """
-    yield from ours(row, seed, device)
-    yield from classical(row, seed, n_features, device)
-    yield from clustpy(row, seed, n_features, device)
-    yield from gemclus(row, seed)
+    yield from ours(task)
+    yield from classical(task)
+    yield from clustpy(task)
+    yield from gemclus(task)
 
 
 def fit_one(path, name, setting, seed, data_home, threads, device):
@@ -373,9 +372,9 @@ def fit_one(path, name, setting, seed, data_home, threads, device):
     if row.likelihood == "gaussian":
         X = X / Scaling.fit(X).scale
     X, X_val, y, _ = train_test_split(X, y, test_size=HELD_OUT, random_state=0)
-    every = models(row, seed, X.shape[1], device)
+    every = models(Task(row, seed, X.shape[1], device))
     estimator = next(model for found, model in every if found == setting)
-    if sparse.issparse(X) and not takes_sparse(estimator):
+    if sparse.issparse(X) and not get_tags(estimator).input_tags.sparse:
         X, X_val = X.toarray(), X_val.toarray()
     # The likelihood of a pipeline is that of its codes.
     scored = not isinstance(estimator, Pipeline)
@@ -418,22 +417,6 @@ def own_labels(estimator, y):
     return {}
 
 
-def takes_sparse(estimator):
-    """Whether an estimator takes sparse rows.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Not fitted.
-
-    Returns
-    -------
-    takes_sparse : bool
-        True for our own.
-    """
-    return type(estimator).__module__.startswith("skdeepmix")
-
-
 def peak_memory():
     """Largest resident memory of this process, imports and data included.
 
@@ -474,7 +457,7 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    known = dict(models(ROWS["usps"], 0, 256))
+    known = dict(models(Task(ROWS["usps"], 0, 256)))
     options = parser(__doc__.splitlines()[0], ROWS)
     options.add_argument(
         "--models",

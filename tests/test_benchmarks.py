@@ -594,7 +594,8 @@ def peers(path):
 
 def test_peers_have_the_same_sizes_on_every_row(peers):
     for row in peers.ROWS.values():
-        models = dict(peers.ours(row, 0)) | dict(peers.classical(row, 0, 16))
+        task = peers.Task(row, 0, 16)
+        models = dict(peers.ours(task)) | dict(peers.classical(task))
         for model in models.values():
             last = model[-1] if hasattr(model, "steps") else model
             found = {

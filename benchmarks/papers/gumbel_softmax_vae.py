@@ -56,24 +56,6 @@ class Xavier(GumbelSoftmaxVAE):
     _module_class = XavierModule
 
 
-def build(variant=GumbelSoftmaxVAE, **parameters):
-    """Make an estimator.
-
-    Parameters
-    ----------
-    variant : type, default=GumbelSoftmaxVAE
-        Class of the estimator.
-    **parameters
-        Of the estimator.
-
-    Returns
-    -------
-    model : GumbelSoftmaxVAE
-        Not fitted.
-    """
-    return variant(**parameters)
-
-
 def neighbor_errors(model, train, test):
     """Errors of nearest neighbours on the features of rows that were not fitted.
 
@@ -207,7 +189,7 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    run_rows(__doc__, NAME, ROWS, build, argv)
+    run_rows(__doc__, NAME, ROWS, GumbelSoftmaxVAE, argv)
 
 
 if __name__ == "__main__":

@@ -72,24 +72,6 @@ class AlgorithmMPCC(MPCC):
     _module_class = AlgorithmOne
 
 
-def build(variant=MPCC, **parameters):
-    """Make an estimator.
-
-    Parameters
-    ----------
-    variant : type, default=MPCC
-        Class of the estimator.
-    **parameters
-        Of the estimator.
-
-    Returns
-    -------
-    model : MPCC
-        Not fitted.
-    """
-    return variant(**parameters)
-
-
 def make_ring():
     """Make eight Gaussians around a circle.
 
@@ -305,7 +287,7 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    run_rows(__doc__, NAME, ROWS, build, argv)
+    run_rows(__doc__, NAME, ROWS, MPCC, argv)
 
 
 if __name__ == "__main__":
