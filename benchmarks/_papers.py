@@ -29,14 +29,15 @@ class Setting:
         Of the estimator; `variant` is its class, if that is not the script's model.
     seeds : tuple of int
         Unless the command line says otherwise.
-    codes : bool
-        Whether the baselines are also fitted on the codes of the model.
+    codes : callable or None
+        From (X, n_clusters, seed) to the baselines, their names and estimators, that
+        are fitted on the codes of the model.
     """
 
     name: str
     parameters: dict
     seeds: tuple
-    codes: bool = False
+    codes: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -322,7 +323,7 @@ def run_setting(name, row, setting, estimator, seed, runs, X, y, score_on, test)
     codes = np.empty((X.shape[0], estimator.n_latent if setting.codes else 0))
     expected = [setting.name]
     if setting.codes:
-        expected += baseline_settings(codes, n_clusters, inputs)
+        expected += baseline_settings(codes, n_clusters, inputs, setting.codes)
     if all(runs.done(name, each, seed) for each in expected):
         return
     estimator = fit_and_record(
@@ -341,5 +342,12 @@ def run_setting(name, row, setting, estimator, seed, runs, X, y, score_on, test)
     if setting.codes:
         codes = estimator.transform(X).astype(np.float64)
         record_baselines(
-            runs, codes, y, n_clusters, data=name, inputs=inputs, seed=seed
+            runs,
+            codes,
+            y,
+            n_clusters,
+            data=name,
+            inputs=inputs,
+            seed=seed,
+            baselines=setting.codes,
         )

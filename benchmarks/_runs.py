@@ -24,7 +24,7 @@ import numpy as np
 import sklearn
 import threadpoolctl
 import torch
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 
@@ -395,6 +395,32 @@ def baselines(X, n_clusters, seed):
             )
 
 
+def baselines_and_spectral(X, n_clusters, seed):
+    """The :func:`baselines`, and the spectral clustering of a graph of neighbours.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows, of which only the shape matters here.
+    n_clusters : int
+        Number of clusters.
+    seed : int
+        The `random_state`.
+
+    Yields
+    ------
+    name : str
+        Name of the setting.
+    estimator : estimator
+        Not fitted.
+    """
+    yield from baselines(X, n_clusters, seed)
+    yield (
+        "SpectralClustering",
+        SpectralClustering(n_clusters, affinity="nearest_neighbors", random_state=seed),
+    )
+
+
 class Curve:
     """Callback that records how a fit goes, against known classes.
 
@@ -637,8 +663,19 @@ def test_scores(estimator, X, y):
     return {f"{name}_test": score for name, score in found.items()}
 
 
-def record_baselines(runs, X, y, n_clusters, *, data, inputs, seed, score_on=None):
-    """Fit the :func:`baselines` that are not on file.
+def record_baselines(
+    runs,
+    X,
+    y,
+    n_clusters,
+    *,
+    data,
+    inputs,
+    seed,
+    score_on=None,
+    baselines=baselines,
+):
+    """Fit the baselines that are not on file.
 
     Parameters
     ----------
@@ -658,6 +695,8 @@ def record_baselines(runs, X, y, n_clusters, *, data, inputs, seed, score_on=Non
         The `random_state`.
     score_on : dict of str to array-like, default=None
         Rows to score, by the name of the score.
+    baselines : callable, default=baselines
+        From (X, n_clusters, seed) to names and estimators.
     """
     for name, estimator in baselines(X, n_clusters, seed):
         key = {"data": data, "setting": f"{name}, {inputs}", "seed": seed}
@@ -665,7 +704,7 @@ def record_baselines(runs, X, y, n_clusters, *, data, inputs, seed, score_on=Non
             fit_and_record(runs, estimator, X, y, **key, score_on=score_on)
 
 
-def baseline_settings(X, n_clusters, inputs):
+def baseline_settings(X, n_clusters, inputs, baselines=baselines):
     """Names that :func:`record_baselines` gives.
 
     Parameters
@@ -676,6 +715,8 @@ def baseline_settings(X, n_clusters, inputs):
         Number of clusters.
     inputs : str
         What X is.
+    baselines : callable, default=baselines
+        From (X, n_clusters, seed) to names and estimators.
 
     Returns
     -------

@@ -326,10 +326,11 @@ def test_an_interrupted_fit_is_no_result(module, runs, rows):
 
 
 @pytest.fixture
-def row(papers, rows):
+def row(papers, module, rows):
+    codes = module.baselines
     return papers.Row(
         load=lambda data_home: (*rows, {"score": rows[0]}),
-        settings=(papers.Setting("stepper", {"n_clusters": 2}, (0, 1), codes=True),),
+        settings=(papers.Setting("stepper", {"n_clusters": 2}, (0, 1), codes=codes),),
         inputs=(papers.Inputs("raw", papers.as_is),),
         baseline_seeds=(0, 1),
     )
@@ -345,6 +346,15 @@ def test_a_row_has_models_and_baselines_of_all_seeds(papers, row, runs):
         for inputs in ("raw", "codes of stepper")
     ]
     assert keys == {(setting, seed) for setting in settings for seed in (0, 1)}
+
+
+def test_codes_may_have_baselines_of_their_own(papers, module, row, runs):
+    setting = replace(row.settings[0], codes=module.baselines_and_spectral)
+    row = replace(row, settings=(setting,))
+    papers.run_row("rows", row, runs, build=Stepper, seeds=[0])
+    settings = [line["setting"] for line in runs.lines()]
+    assert "SpectralClustering, codes of stepper" in settings
+    assert "SpectralClustering, raw" not in settings
 
 
 def test_a_row_fits_nothing_that_is_on_file(papers, row, runs):

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from _papers import Inputs, Row, Setting, as_is, pca_50, run_rows
+from _runs import baselines
 
 from skdeepmix import GaussianMixtureVAE
 from skdeepmix.datasets import fetch_mnist, make_arcs
@@ -115,7 +116,7 @@ ROWS = {
         load_mnist,
         (
             Setting("neighbors, 40 epochs", MNIST, (0, 1, 2)),
-            Setting("k-means++, M = 1", PAPER, (0, 1, 2), codes=True),
+            Setting("k-means++, M = 1", PAPER, (0, 1, 2), codes=baselines),
             Setting(
                 "k-means++, M = 10, 40 epochs",
                 {**PAPER, "n_monte_carlo": 10, "max_iter": 40},

@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans, SpectralClustering
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from _papers import Row, Setting, load, run_rows
+from _runs import baselines_and_spectral
 
 from skdeepmix import MixtureOfNetworks
 from skdeepmix.datasets import (
@@ -60,7 +61,9 @@ def settings(n_clusters, seeds=SEEDS, **parameters):
     shared = {**PAPER, "n_clusters": n_clusters, **parameters}
     k_means = KMeans(n_clusters, n_init=10)
     return (
-        Setting("k-means", {**shared, "init": k_means}, seeds, codes=True),
+        Setting(
+            "k-means", {**shared, "init": k_means}, seeds, codes=baselines_and_spectral
+        ),
         Setting("defaults", shared, seeds),
     )
 

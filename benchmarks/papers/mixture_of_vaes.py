@@ -20,6 +20,7 @@ from sklearn.svm import LinearSVC
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from _papers import Inputs, Row, Setting, autoencoder_codes, load, run_rows
+from _runs import baselines
 
 from skdeepmix import MixtureOfVAEs
 from skdeepmix.datasets import fetch_mnist, fetch_usps
@@ -224,9 +225,11 @@ def clustering(load):
         load,
         (
             Setting("defaults", shared, SEEDS),
-            Setting("random", random, SEEDS, codes=True),
+            Setting("random", random, SEEDS, codes=baselines),
             Setting("no entropies, start", {**shared, **paper}, SEEDS),
-            Setting("no entropies, random", {**random, **paper}, SEEDS, codes=True),
+            Setting(
+                "no entropies, random", {**random, **paper}, SEEDS, codes=baselines
+            ),
         ),
         (Inputs("autoencoder codes", codes),),
         baseline_seeds=SEEDS,
