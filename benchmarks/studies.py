@@ -219,6 +219,42 @@ def default_fits(lines):
     return rows
 
 
+def precisions(lines):
+    """ACC of the default fit by the arithmetic of its networks.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``precision.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; the difference of the mean ACC from float32 to bfloat16 with the
+        standard error of the difference of means, in points, and the ratio of the
+        seconds of all fits.
+    """
+    rows = [["Data", "float32", "bfloat16", "Difference in points", "Time", "Seeds"]]
+    for (data,), runs in grouped(lines, "data").items():
+        by_setting = grouped(runs, "setting")
+        pair = [by_setting.get((name,), []) for name in ("float32", "bfloat16")]
+        if not all(len(found) > 1 for found in pair):
+            continue
+        acc = [[100 * run["acc"] for run in found] for found in pair]
+        error = sum(stdev(found) ** 2 / len(found) for found in acc) ** 0.5
+        before, after = ([run["seconds"] for run in found] for found in pair)
+        rows.append(
+            [
+                data,
+                *(_cell(found, "acc") for found in pair),
+                f"{fmean(acc[1]) - fmean(acc[0]):+.2f} ± {error:.2f}",
+                f"{fmean(after) / fmean(before):.2f}",
+                str(min(map(len, pair))),
+            ]
+        )
+    return rows
+
+
 def kept(lines):
     """What the fit adds to its start, by treatment.
 

@@ -530,6 +530,12 @@ TABLES = (
         ("random, no constraint", "random, information constraint"),
     ),
     Study(
+        "precision",
+        "ACC of GaussianMixtureVAE with default parameters, by arithmetic",
+        "precision",
+        studies.precisions,
+    ),
+    Study(
         "starts_defaults",
         "ACC of default parameters on twelve data sets",
         "starts_defaults",

@@ -98,8 +98,9 @@ class Autoencoder(BaseDeepModel):
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
         ``"gaussian"`` has one learned noise scale and takes any real X; ``"bernoulli"``
         takes X in [0, 1], unscaled.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Arithmetic of the networks in training.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        Arithmetic of the networks in training; ``"auto"`` is bfloat16 where the device
+        multiplies it natively, else float32.
     device : str or torch.device, default="auto"
         Where to train; ``"auto"`` is a CUDA device if there is one, else the CPU.
     verbose : int, default=0

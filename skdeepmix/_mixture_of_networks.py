@@ -542,8 +542,9 @@ class MixtureOfNetworks(BaseDeepMixture):
         Of the rows given their codes, in the autoencoder. ``"gaussian"`` has one
         learned noise scale and takes any real X; ``"bernoulli"`` takes X in [0, 1],
         unscaled.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Arithmetic of the autoencoder in training.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        Arithmetic of the autoencoder in training; ``"auto"`` is bfloat16 where the
+        device multiplies it natively, else float32.
     device : str or torch.device, default="auto"
         Where to train; ``"auto"`` is a CUDA device if there is one, else the CPU.
     verbose : int, default=0

@@ -326,8 +326,9 @@ class MixtureOfVAEs(BaseDeepMixture):
     n_importance : int, default=10
         Number of importance samples of `score_samples`: 1 is the evidence lower bound,
         more tighten it.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Arithmetic of the networks in training.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        Arithmetic of the networks in training; ``"auto"`` is bfloat16 where the device
+        multiplies it natively, else float32.
     device : str or torch.device, default="auto"
         Where to train; ``"auto"`` is a CUDA device if there is one, else the CPU.
     verbose : int, default=0

@@ -504,8 +504,9 @@ class MPCC(BaseDeepMixture):
         generated after the fit; 0 takes the last one.
     n_draws : int, default=1000
         Number of rows of every cluster around which `score_samples` puts its windows.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Arithmetic of the networks in training.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        Arithmetic of the networks in training; ``"auto"`` is bfloat16 where the device
+        multiplies it natively, else float32.
     device : str or torch.device, default="auto"
         Where to train; ``"auto"`` is a CUDA device if there is one, else the CPU.
     verbose : int, default=0

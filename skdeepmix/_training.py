@@ -5,7 +5,9 @@ import copy
 import numpy as np
 import torch
 
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+PRECISIONS = ("auto", "float32", "bfloat16")
+# Instructions for products of bfloat16 matrices, as torch names them.
+NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 
 
 def take_moves(moves, optimizers, precision="float32"):
@@ -19,8 +21,8 @@ def take_moves(moves, optimizers, precision="float32"):
         of them.
     optimizers : dict of str to torch.optim.Optimizer
         The players by name.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Arithmetic of the forward pass.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        Arithmetic of the forward pass, see :func:`uses_bfloat16`.
 
     Returns
     -------
@@ -28,8 +30,11 @@ def take_moves(moves, optimizers, precision="float32"):
         Mean of every term over the moves that had it, in nats.
     """
     device = next(iter(optimizers.values())).param_groups[0]["params"][0].device
+    autocast = torch.autocast(
+        device.type, torch.bfloat16, enabled=uses_bfloat16(precision, device)
+    )
     totals, counts = {}, {}
-    while (move := _next_move(moves, device, precision)) is not None:
+    while (move := _next_move(moves, autocast)) is not None:
         terms, *players = move
         take_move(terms, [optimizers[name] for name in players or optimizers])
         for name, term in terms.items():
@@ -66,10 +71,33 @@ def take_move(terms, players):
         player.zero_grad()
 
 
-def _next_move(moves, device, precision):
-    dtype = PRECISIONS[precision]
-    with torch.autocast(device.type, dtype, enabled=dtype is not None):
+def _next_move(moves, autocast):
+    with autocast:
         return next(moves, None)
+
+
+def uses_bfloat16(precision, device):
+    """Turn the `precision` parameter into whether networks compute in bfloat16.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+        ``"auto"`` is bfloat16 on hardware that multiplies it natively: GPUs that do,
+        and CPUs with AVX512-BF16 or AMX.
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    bfloat16 : bool
+        Else float32.
+    """
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name, False) for name in NATIVE_BFLOAT16)
 
 
 class BestState:

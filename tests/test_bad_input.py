@@ -190,7 +190,7 @@ def test_parameter_out_of_range(parameters, message):
     ("name", "choices"),
     [
         ("likelihood", {"gaussian", "bernoulli"}),
-        ("precision", {"float32", "bfloat16"}),
+        ("precision", {"auto", "float32", "bfloat16"}),
     ],
 )
 def test_unknown_string(name, choices):

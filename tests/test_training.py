@@ -16,6 +16,7 @@ from skdeepmix._training import (
     resolve_device,
     take_move,
     take_moves,
+    uses_bfloat16,
 )
 from skdeepmix.networks import MLP
 from skdeepmix.networks._layers import initialized_linear
@@ -175,6 +176,47 @@ def test_bfloat16_is_the_arithmetic_of_the_forward_pass_alone(network, batches):
     assert {p.dtype for p in network.parameters()} == {torch.float32}
     assert means["bfloat16"] == pytest.approx(means["float32"], rel=0.02)
     assert means["bfloat16"] != means["float32"]
+
+
+@pytest.mark.parametrize(
+    ("found", "native"),
+    [
+        ({}, False),
+        ({"avx512_f": True, "avx512_bf16": False}, False),
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+    ],
+)
+def test_auto_is_bfloat16_where_it_is_native(found, native, monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert uses_bfloat16("auto", cpu) is native
+    assert uses_bfloat16("bfloat16", cpu)
+    assert not uses_bfloat16("float32", cpu)
+
+
+def test_an_old_gpu_emulates_bfloat16_and_is_left_in_float32(monkeypatch):
+    def is_supported(including_emulation=True):
+        return including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    assert not uses_bfloat16("auto", torch.device("cuda"))
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_auto_fits_as_what_it_stands_for(name, monkeypatch):
+    found = {"avx512_bf16": name == "bfloat16"}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    X = draw(100, 5).numpy()
+    curves = [
+        GaussianMixtureVAE(
+            2, encoder=MLP((8,)), max_iter=2, precision=precision, random_state=0
+        )
+        .fit(X)
+        .loss_curve_
+        for precision in ("auto", name)
+    ]
+    assert curves[0] == curves[1]
 
 
 def test_bfloat16_fit_is_close_to_float32():
