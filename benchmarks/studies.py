@@ -255,6 +255,41 @@ def precisions(lines):
     return rows
 
 
+def speeds(lines):
+    """Times of alternating repeats, relative to those of ClustPy.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``speed.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; how many times less than ClustPy in the same repeat, and shares of
+        the operations per second of a bare matrix product.
+    """
+    head = ["Measure", "Setting", "Seconds", "ClustPy / this"]
+    rows = [[*head, "Share of bfloat16 peak", "of float32 peak", "Repeats"]]
+    groups = grouped(lines, "data", "setting")
+    for (data, setting), runs in groups.items():
+        theirs = {run["seed"]: run for run in groups.get((data, "ClustPy VaDE"), [])}
+        ratios = [
+            theirs[run["seed"]]["seconds"] / run["seconds"]
+            for run in runs
+            if run["seed"] in theirs
+        ]
+        shares = [
+            spread([run[name] for run in runs], 2) if name in runs[0] else MISSING
+            for name in ("share_bf16", "share_float32")
+        ]
+        seconds = spread([run["seconds"] for run in runs], 2)
+        rows.append(
+            [data, setting, seconds, spread(ratios, 2), *shares, str(len(runs))]
+        )
+    return rows
+
+
 def kept(lines):
     """What the fit adds to its start, by treatment.
 

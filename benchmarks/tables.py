@@ -530,6 +530,12 @@ TABLES = (
         ("random, no constraint", "random, information constraint"),
     ),
     Study(
+        "speed",
+        "An epoch of 10,240 rows, and labels of 100,000",
+        "speed",
+        studies.speeds,
+    ),
+    Study(
         "precision",
         "ACC of GaussianMixtureVAE with default parameters, by arithmetic",
         "precision",
