@@ -32,6 +32,8 @@ from skdeepmix.networks._layers import fit_readout, spread_rows
 DEPENDENCE_ROWS = 128
 # Concentrations of other clusters and of a row's own at the start, before softplus.
 START_RAW = (-2.0, 8.0)
+# Part of the entropy of a row's weights that counts in the end of a fit with a start.
+START_SURENESS = 0.3
 # Below it divergences between Dirichlet distributions grow without bound.
 LEAST_CONCENTRATION = 1e-2
 
@@ -120,7 +122,8 @@ class MixtureOfVAEsModule(MixtureModule):
     def epoch(self, data, progress):
         """Yield the moves of random batches; entropies come as guidance goes."""
         if data.targets is not None:
-            self.sureness.fill_(1 - guidance_weight(progress) / GUIDANCE_WEIGHT)
+            guidance = guidance_weight(progress) / GUIDANCE_WEIGHT
+            self.sureness.fill_(START_SURENESS * (1 - guidance))
         yield from super().epoch(data, progress)
 
     def losses(self, x):
@@ -321,8 +324,8 @@ class MixtureOfVAEs(BaseDeepMixture):
         weights, in nats, which keeps components from sharing every row; from a random
         start, or one that leaves clusters empty, also of what the entropy of their mean
         over a batch lacks of log K, which keeps components in use [2]_. With a start
-        the former grows as guidance falls. 0 is the paper. Does not enter
-        `score_samples`.
+        the former grows as guidance falls, to three tenths of that weight. 0 is the
+        paper. Does not enter `score_samples`.
     n_importance : int, default=10
         Number of importance samples of `score_samples`: 1 is the evidence lower bound,
         more tighten it.
