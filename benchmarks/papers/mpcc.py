@@ -26,7 +26,7 @@ from skdeepmix._mpcc import MPCCModule
 from skdeepmix.datasets import fetch_mnist, fetch_omniglot, fetch_usps, make_arcs
 from skdeepmix.losses import median_distance
 from skdeepmix.metrics import frechet_distance, mmd_score
-from skdeepmix.networks import MLP
+from skdeepmix.networks import MLP, ConvNet
 
 NAME = "mpcc"
 SEEDS = (0, 1, 2, 3, 4)
@@ -36,6 +36,8 @@ N_GENERATED = 10_000
 N_KERNEL = 2_000
 N_TRAIN = 60_000
 N_CHARACTERS = 100
+# Of small images of MNIST.
+SIDE = 14
 # Bandwidths of the squared MMD, relative to the median distance of test images.
 BANDWIDTHS = np.array([0.25, 0.5, 1.0])
 
@@ -90,6 +92,28 @@ def make_ring():
 def _modes():
     angles = 2 * math.pi * np.arange(N_MODES) / N_MODES
     return 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def load_small_mnist(data_home):
+    """MNIST at half its height and width.
+
+    Parameters
+    ----------
+    data_home : str or None
+        Folder with the data.
+
+    Returns
+    -------
+    X : ndarray of shape (70000, 196), float32
+        Means of two by two pixels, in [0, 1].
+    y : ndarray of shape (70000,)
+        Digits.
+    score_on : dict
+        Nothing to score.
+    """
+    X, y, score_on = load(fetch_mnist, data_home, scale=1 / 255)
+    small = X.reshape(-1, SIDE, 2, SIDE, 2).mean((2, 4))
+    return small.reshape(len(X), SIDE**2), y, score_on
 
 
 def load_characters(data_home):
@@ -210,6 +234,8 @@ MNIST = {
     "precision": "bfloat16",
     "max_iter": 20,
 }
+LONG = {**MNIST, "init": "random", "max_iter": 120}
+CONVOLUTIONAL = {**LONG, "encoder": ConvNet((1, SIDE, SIDE))}
 OMNIGLOT = {
     "n_clusters": N_CHARACTERS,
     "n_latent": 24,
@@ -259,12 +285,22 @@ ROWS = {
         partial(load, fetch_mnist, scale=1 / 255),
         (
             Setting("defaults", MNIST, (0, 1)),
-            Setting("random", {**MNIST, "init": "random", "max_iter": 120}, (0, 1)),
+            Setting("random", LONG, (0, 1)),
         ),
         (),
         every=5,
         n_train=N_TRAIN,
         extra=sample_quality,
+    ),
+    "mnist14": Row(
+        load_small_mnist,
+        (
+            Setting("random", LONG, (0,)),
+            Setting("convolutional, random", CONVOLUTIONAL, (0,)),
+        ),
+        (),
+        every=5,
+        n_train=N_TRAIN,
     ),
     "omniglot": Row(
         load_characters,
