@@ -71,6 +71,7 @@ class MPCCModule(ParzenModule):
         n_critic_steps,
         n_encoder_steps,
         n_shared,
+        latent_conditions,
         learn_weights,
         min_scale,
         entropy_weight,
@@ -85,12 +86,14 @@ class MPCCModule(ParzenModule):
         self.prior_learning_rate = prior_learning_rate
         self.n_critic_steps = n_critic_steps
         self.n_encoder_steps = n_encoder_steps
+        self.latent_conditions = latent_conditions
         self.learn_weights = learn_weights
         self.min_scale = min_scale
         self.entropy_weight = entropy_weight
         self.average_decay = average_decay
+        n_conditions = n_clusters + (n_latent if latent_conditions else 0)
         self.network = decoder.build_decoder(
-            n_latent, n_features, generator, n_conditions=n_clusters
+            n_latent, n_features, generator, n_conditions
         )
         self.critic = spectrally_normalized(
             critic.build_encoder(n_features, 1, generator), generator
@@ -163,7 +166,10 @@ class MPCCModule(ParzenModule):
 
     def generate(self, network, z, condition):
         """Output of a network for latents and memberships, short of the mean."""
-        return network(self.code_center + self.code_scale * z, condition).to(z.dtype)
+        code = self.code_center + self.code_scale * z
+        if self.latent_conditions:
+            condition = torch.cat([condition, code], 1)
+        return network(code, condition).to(z.dtype)
 
     def rows(self, z, cluster):
         """Rows of the network that is trained, for latents of given clusters."""
@@ -491,6 +497,9 @@ class MPCC(BaseDeepMixture):
     n_shared : int, default=0
         Number of first layers of the critic that the encoder shares. They learn from
         both.
+    latent_conditions : bool, default=False
+        Whether normalisations of the generator depend on the latents beside the
+        cluster, as in the paper for FashionMNIST and CIFAR.
     learn_weights : bool, default=False
         Whether the mixing weights follow the shares of the clusters in the data, for
         clusters of unequal size; they are equal in the paper.
@@ -579,6 +588,7 @@ class MPCC(BaseDeepMixture):
         "n_critic_steps": [Interval(Integral, 1, None, closed="left")],
         "n_encoder_steps": [Interval(Integral, 1, None, closed="left")],
         "n_shared": [Interval(Integral, 0, None, closed="left")],
+        "latent_conditions": ["boolean"],
         "learn_weights": ["boolean"],
         "min_scale": [Interval(Real, 0, None, closed="left")],
         "entropy_weight": [Interval(Real, 0, None, closed="left")],
@@ -605,6 +615,7 @@ class MPCC(BaseDeepMixture):
         n_critic_steps=4,
         n_encoder_steps=4,
         n_shared=0,
+        latent_conditions=False,
         learn_weights=False,
         min_scale=0.5,
         entropy_weight=0.01,
@@ -631,6 +642,7 @@ class MPCC(BaseDeepMixture):
         self.n_critic_steps = n_critic_steps
         self.n_encoder_steps = n_encoder_steps
         self.n_shared = n_shared
+        self.latent_conditions = latent_conditions
         self.learn_weights = learn_weights
         self.min_scale = min_scale
         self.entropy_weight = entropy_weight
@@ -661,6 +673,7 @@ class MPCC(BaseDeepMixture):
             "n_critic_steps": self.n_critic_steps,
             "n_encoder_steps": self.n_encoder_steps,
             "n_shared": self.n_shared,
+            "latent_conditions": self.latent_conditions,
             "learn_weights": self.learn_weights,
             "min_scale": self.min_scale,
             "entropy_weight": self.entropy_weight,

@@ -513,6 +513,29 @@ def test_conditions_change_the_generator_alone_where_it_is_normalised():
     assert not torch.allclose(plain, decoder(z, conditions))
 
 
+@pytest.mark.parametrize("latent", [False, True])
+def test_normalisations_of_the_generator_depend_on_clusters_and_latents(latent):
+    """A gain on one latent multiplies the normalised by it, and one on a cluster too."""
+    module = make_module(encoder=MLP((6,)), latent_conditions=latent).eval()
+    module.code_center.fill_(0.2)
+    module.code_scale.fill_(3.0)
+    (norm,) = (m for m in module.network.modules() if isinstance(m, ConditionalNorm))
+    seen = {}
+    norm.register_forward_hook(
+        lambda layer, inputs, out: seen.update(x=inputs[0], out=out)
+    )
+    z, resp = draw(5, module.n_latent), draw(5, 3, seed=1).softmax(1)
+    code = 0.2 + 3.0 * z
+    conditions = torch.cat([resp, code], 1) if latent else resp
+    assert norm.gain.shape == norm.bias.shape == (6, conditions.shape[1])
+    with torch.no_grad():
+        norm.gain.copy_(draw(*norm.gain.shape, seed=2))
+        norm.bias.copy_(draw(*norm.bias.shape, seed=3))
+        module.generate(module.network, z, resp)
+        expected = (1 + conditions @ norm.gain.T) * norm.normalization(seen["x"])
+    torch.testing.assert_close(seen["out"], expected + conditions @ norm.bias.T)
+
+
 @pytest.mark.parametrize("cls", [GaussianMixtureVAE, MPCC])
 def test_a_residual_network_fits_any_model(cls):
     X = np.random.RandomState(0).uniform(size=(40, 64)).astype(np.float32)
