@@ -515,7 +515,7 @@ def test_conditions_change_the_generator_alone_where_it_is_normalised():
 
 @pytest.mark.parametrize("latent", [False, True])
 def test_normalisations_of_the_generator_depend_on_clusters_and_latents(latent):
-    """A gain on one latent multiplies the normalised by it, and one on a cluster too."""
+    """Gain and bias are linear in the memberships, and in the latents if asked."""
     module = make_module(encoder=MLP((6,)), latent_conditions=latent).eval()
     module.code_center.fill_(0.2)
     module.code_scale.fill_(3.0)
