@@ -290,6 +290,50 @@ def speeds(lines):
     return rows
 
 
+def overtaken(lines):
+    """Seconds until our models reach the accuracy of each peer.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``peers.jsonl``; those with a curve are ours.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; for each pair the mean over the seeds of the seconds until an epoch
+        of ours has the mean final ACC of the peer, and of those of the peer's fit. A
+        dash where a seed does not reach it.
+    """
+    ours = list(dict.fromkeys(line["setting"] for line in lines if "curve" in line))
+    theirs = [line for line in lines if "curve" not in line]
+    peers = list(dict.fromkeys(line["setting"] for line in theirs))
+    groups = grouped(lines, "data", "setting")
+    rows = [["Data, peer", *ours]]
+    for data in dict.fromkeys(line["data"] for line in lines):
+        for peer in peers:
+            runs = groups.get((data, peer))
+            if not runs:
+                continue
+            goal = fmean(run["acc"] for run in runs)
+            seconds = fmean(run["seconds"] for run in runs)
+            firsts = [
+                [_first(run["curve"], goal) for run in groups.get((data, name), [])]
+                for name in ours
+            ]
+            cells = [
+                f"{fmean(found):.1f}" if found and None not in found else MISSING
+                for found in firsts
+            ]
+            rows.append([f"{data}, {peer}: {goal:.3f} in {seconds:.1f} s", *cells])
+    return rows
+
+
+def _first(curve, goal):
+    pairs = zip(curve["seconds"], curve["acc"], strict=True)
+    return next((seconds for seconds, acc in pairs if acc >= goal), None)
+
+
 def kept(lines):
     """What the fit adds to its start, by treatment.
 

@@ -435,6 +435,14 @@ TABLES = (
         ((f"{MPCC}, all 70,000 images, 125,000 rounds", {"purity": "0.985 ± 0.005"}),),
     ),
     Table(
+        "mpcc_mnist14",
+        "MNIST at half its height and width, 60,000 images fitted, K = 10",
+        "mpcc",
+        "mnist14",
+        (PURITY, ACC, NMI, Column("ACC, test", "acc_test"), SECONDS),
+        ("random", "convolutional, random"),
+    ),
+    Table(
         "mpcc_omniglot",
         "2,000 drawings of 100 characters of Omniglot, K = 100",
         "mpcc",
@@ -528,6 +536,24 @@ TABLES = (
             SECONDS,
         ),
         ("random, no constraint", "random, information constraint"),
+    ),
+    *(
+        Table(
+            f"peers_{data}",
+            title,
+            "peers",
+            data,
+            (ACC, NMI, ARI, PURITY, HELD_OUT, SECONDS, Column("MB", "peak_mb", 0)),
+        )
+        for data, title in {
+            "coil20": "COIL-20, 1,296 of 1,440 images, K = 20",
+        }.items()
+    ),
+    Study(
+        "peers_overtaken",
+        "Seconds until our models reach the accuracy of a peer",
+        "peers",
+        studies.overtaken,
     ),
     Study(
         "speed",

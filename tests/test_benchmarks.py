@@ -602,6 +602,51 @@ def peers(path):
     return importlib.import_module("peers")
 
 
+def test_time_until_a_peer_is_overtaken(studies):
+    def ours(seed, acc):
+        curve = {"seconds": [1.0, 2.0, 4.0], "acc": acc}
+        return {**key("ours", seed), "acc": acc[-1], "curve": curve}
+
+    def key(setting, seed):
+        return {"data": "rows", "setting": setting, "seed": seed, "seconds": 30.0}
+
+    lines = [
+        ours(0, [0.3, 0.6, 0.5]),
+        ours(1, [0.3, 0.5, 0.9]),
+        {**key("slow", 0), "acc": 0.5},
+        {**key("slow", 1), "acc": 0.7},
+        {**key("good", 0), "acc": 0.8},
+    ]
+    assert studies.overtaken(lines) == [
+        ["Data, peer", "ours"],
+        ["rows, slow: 0.600 in 30.0 s", "3.0"],
+        ["rows, good: 0.800 in 30.0 s", "–"],
+    ]
+
+
+def test_speeds_are_relative_to_the_same_repeat(studies):
+    seconds = {"ClustPy VaDE": (6.0, 3.0), "ours": (2.0, 1.5)}
+    lines = [
+        {"data": "epoch", "setting": name, "seed": i, "seconds": s, "share_bf16": 0.5}
+        for name, pair in seconds.items()
+        for i, s in enumerate(pair)
+    ]
+    _, theirs, ours = studies.speeds(lines)
+    assert theirs[3] == "1.00 ± 0.00"
+    assert ours[2:5] == ["1.75 ± 0.35", "2.50 ± 0.71", "0.50 ± 0.00"]
+
+
+def test_precisions_are_compared_by_means_and_their_errors(studies):
+    acc = {"float32": (0.8, 0.9), "bfloat16": (0.85, 0.89)}
+    lines = [
+        {"data": "rows", "setting": name, "seed": i, "acc": a, "seconds": 2.0}
+        for name, pair in acc.items()
+        for i, a in enumerate(pair)
+    ]
+    _, row = studies.precisions(lines)
+    assert row[3:] == ["+2.00 ± 5.39", "1.00", "2"]
+
+
 def test_peers_have_the_same_sizes_on_every_row(peers):
     for row in peers.ROWS.values():
         task = peers.Task(row, 0, 16)
