@@ -12,6 +12,7 @@ import difflib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -43,11 +44,13 @@ def mean(values, digits):
     return f"{cell} ± {stdev(values):.{digits}f}" if len(values) > 1 else cell
 
 
-def smallest(values, digits):
-    """Value of the worst seed.
+def extreme(choose, values, digits):
+    """Smallest or largest of the values of all seeds.
 
     Parameters
     ----------
+    choose : callable
+        ``min`` or ``max``.
     values : list of float
         One per seed.
     digits : int
@@ -58,25 +61,11 @@ def smallest(values, digits):
     cell : str
         One number.
     """
-    return f"{min(values):.{digits}f}"
+    return f"{choose(values):.{digits}f}"
 
 
-def largest(values, digits):
-    """Largest of the values of all seeds.
-
-    Parameters
-    ----------
-    values : list of float
-        One per seed.
-    digits : int
-        After the point.
-
-    Returns
-    -------
-    cell : str
-        The number.
-    """
-    return f"{max(values):.{digits}f}"
+smallest = partial(extreme, min)
+largest = partial(extreme, max)
 
 
 @dataclass(frozen=True)
