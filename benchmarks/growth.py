@@ -2,7 +2,8 @@
 
     python benchmarks/growth.py [--rows rows,clusters] [--starts neighbors,random]
 
-appends to ``benchmarks/results/growth.jsonl`` and skips what is there. Rows of 784
+appends to ``benchmarks/results/growth.jsonl`` and skips what is there;
+``python benchmarks/tables.py`` makes the table of the documentation. Rows of 784
 features in float32 lie in a memory map; every fit has a process of its own, whose
 anonymous memory is watched: that which is not the map's, over that after imports.
 """

@@ -290,6 +290,33 @@ def speeds(lines):
     return rows
 
 
+def growth(lines):
+    """Time per row and memory of fit and predict.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``growth.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; microseconds per row and anonymous memory beyond that before the
+        call, in units of 2**20 bytes.
+    """
+    head = ["Rows, clusters, start", "Fit, µs a row", "MB", "Predict, µs a row", "MB"]
+    return [head] + [
+        [
+            line["setting"],
+            f"{1e6 * line['seconds'] / line['n_rows']:.0f}",
+            f"{line['fit_mb']:.0f}",
+            f"{1e6 * line['predict_seconds'] / line['n_rows']:.1f}",
+            f"{line['predict_mb']:.0f}",
+        ]
+        for line in lines
+    ]
+
+
 def overtaken(lines):
     """Seconds until our models reach the accuracy of each peer.
 

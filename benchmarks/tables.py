@@ -551,6 +551,12 @@ TABLES = (
         studies.speeds,
     ),
     Study(
+        "growth",
+        "784 features from a memory map, two epochs, 128 units",
+        "growth",
+        studies.growth,
+    ),
+    Study(
         "precision",
         "ACC of GaussianMixtureVAE with default parameters, by arithmetic",
         "precision",
