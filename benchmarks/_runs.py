@@ -10,6 +10,7 @@ import json
 import math
 import os
 import platform
+import re
 import shlex
 import signal
 import subprocess
@@ -326,6 +327,46 @@ def set_threads(n_threads):
 
 
 # Fits and their scores
+
+
+def timed(function, *args):
+    """Wall-clock time of a call.
+
+    Parameters
+    ----------
+    function : callable
+        What to call.
+    *args : object
+        With what.
+
+    Returns
+    -------
+    seconds : float
+        At least 0.
+    """
+    start = perf_counter()
+    function(*args)
+    return perf_counter() - start
+
+
+def process_memory(name):
+    """Memory of this process, as Linux tells it.
+
+    Parameters
+    ----------
+    name : str
+        ``"VmHWM"`` is the largest resident memory so far, ``"RssAnon"`` the resident
+        memory that no file backs.
+
+    Returns
+    -------
+    megabytes : float or None
+        In units of 2**20 bytes; None where the system does not tell.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    return int(re.search(rf"{name}:\s+(\d+)", status.read_text())[1]) / 1024
 
 
 def scores(y, labels, proba=None):

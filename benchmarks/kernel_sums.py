@@ -4,10 +4,15 @@ Usage: python benchmarks/kernel_sums.py [--threads 1] [--repeats 5]
 """
 
 import argparse
-from time import perf_counter
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _runs import timed
 
 from skdeepmix.distributions import parzen_log_prob
 
@@ -48,12 +53,6 @@ def calls_by_name(x, y):
             for rows in x.split(BLOCK_ROWS)
         ],
     }
-
-
-def timed(call):
-    start = perf_counter()
-    call()
-    return perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -11,13 +11,17 @@ import argparse
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from statistics import mean, stdev
-from time import perf_counter
 
 import torch
 from joblib import parallel_config
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _runs import timed
 
 from skdeepmix import GaussianMixtureVAE
 
@@ -87,7 +91,7 @@ def compare(title, first, second, repeats):
     second()
     ratios, seconds = [], []
     for _ in range(repeats):
-        one, other = _seconds(first), _seconds(second)
+        one, other = timed(first), timed(second)
         ratios.append(one / other)
         seconds.append((one, other))
     spread = stdev(ratios) if len(ratios) > 1 else 0.0
@@ -96,12 +100,6 @@ def compare(title, first, second, repeats):
         f"{title}: {one:.1f} s / {other:.1f} s = {mean(ratios):.2f} ± {spread:.2f}",
         flush=True,
     )
-
-
-def _seconds(function):
-    start = perf_counter()
-    function()
-    return perf_counter() - start
 
 
 def main(argv=None):

@@ -9,7 +9,6 @@ is in float32, on the same device. GemClus has one hidden layer and no autoencod
 """
 
 import multiprocessing
-import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -32,7 +31,14 @@ from sklearn.utils import get_tags
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _papers import load
-from _runs import Runs, _choices, fit_and_record, parser, set_threads
+from _runs import (
+    Runs,
+    _choices,
+    fit_and_record,
+    parser,
+    process_memory,
+    set_threads,
+)
 
 from skdeepmix import (
     MPCC,
@@ -390,7 +396,8 @@ def fit_one(path, name, setting, seed, data_home, threads, device):
         score_on={"score_val": X_val} if scored else None,
         extra=lambda fitted: {
             **own_labels(fitted, y),
-            "peak_mb": peak_memory(),
+            # The maximum of getrusage would be that of the parent where it was larger.
+            "peak_mb": process_memory("VmHWM"),
             "packages": installed(),
         },
     )
@@ -415,21 +422,6 @@ def own_labels(estimator, y):
         if hasattr(estimator, name):
             return {"acc_own": clustering_accuracy(y, getattr(estimator, name))}
     return {}
-
-
-def peak_memory():
-    """Largest resident memory of this process, imports and data included.
-
-    Returns
-    -------
-    megabytes : float or None
-        In units of 2**20 bytes; None where the system does not tell.
-    """
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    # The maximum of getrusage would be that of the parent where it was larger.
-    return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
 
 
 def installed():

@@ -6,10 +6,15 @@ appends to ``benchmarks/results/precision.jsonl`` and skips what is there;
 ``python benchmarks/tables.py`` makes the table of the documentation.
 """
 
+import sys
 from functools import partial
+from pathlib import Path
+
+from sklearn.datasets import load_digits
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _papers import Row, Setting, generated, load, run_rows
-from sklearn.datasets import load_digits
 
 from skdeepmix import GaussianMixtureVAE
 from skdeepmix.datasets import fetch_pendigits, fetch_usps

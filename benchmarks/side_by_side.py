@@ -1,6 +1,6 @@
 """Time of an epoch of K networks side by side, relative to one.
 
-    python benchmarks/side_by_side.py [--repeats 5] [--threads 1]
+    python benchmarks/side_by_side.py [--repeats 5] [--threads 1] [--clusters 2 5 10]
 
 trains mixtures of VAEs with small networks, in alternating repeats.
 """
@@ -9,13 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 from statistics import mean, stdev
-from time import perf_counter
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import set_threads
+from _runs import set_threads, timed
 
 from skdeepmix import MixtureOfVAEs
 from skdeepmix.networks import MLP
@@ -49,9 +48,7 @@ def seconds(n_clusters, X):
             batch_size=256,
             random_state=0,
         )
-        start = perf_counter()
-        model.fit(X)
-        times.append(perf_counter() - start)
+        times.append(timed(model.fit, X))
     return (times[1] - times[0]) / N_EPOCHS
 
 
@@ -66,10 +63,11 @@ def main(argv=None):
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--threads", type=int, default=None)
+    options.add_argument("--clusters", type=int, nargs="+", default=[2, 5, 10])
     args = options.parse_args(argv)
     set_threads(args.threads)
     X = np.random.RandomState(0).randn(N_ROWS, 64).astype(np.float32)
-    for n_clusters in (2, 5, 10):
+    for n_clusters in args.clusters:
         ratios = []
         for _ in range(args.repeats):
             one, many = (seconds(k, X) for k in (1, n_clusters))

@@ -234,7 +234,8 @@ def precisions(lines):
         standard error of the difference of means, in points, and the ratio of the
         seconds of all fits.
     """
-    rows = [["Data", "float32", "bfloat16", "Difference in points", "Time", "Seeds"]]
+    head = ["Data", "float32", "bfloat16", "Difference in points"]
+    rows = [[*head, "Seconds, bfloat16 / float32", "Seeds"]]
     for (data,), runs in grouped(lines, "data").items():
         by_setting = grouped(runs, "setting")
         pair = [by_setting.get((name,), []) for name in ("float32", "bfloat16")]
@@ -284,9 +285,8 @@ def speeds(lines):
             for name in ("share_bf16", "share_float32")
         ]
         seconds = spread([run["seconds"] for run in runs], 2)
-        rows.append(
-            [data, setting, seconds, spread(ratios, 2), *shares, str(len(runs))]
-        )
+        ratio = spread(ratios, 2) if ratios else MISSING
+        rows.append([data, setting, seconds, ratio, *shares, str(len(runs))])
     return rows
 
 
@@ -301,10 +301,11 @@ def growth(lines):
     Returns
     -------
     rows : list of list of str
-        Head first; microseconds per row and anonymous memory beyond that before the
-        call, in units of 2**20 bytes.
+        Head first; microseconds per row, and anonymous memory beyond that before the
+        fit, in units of 2**20 bytes.
     """
-    head = ["Rows, clusters, start", "Fit, µs a row", "MB", "Predict, µs a row", "MB"]
+    head = ["Rows, clusters, start", "Fit, µs a row", "Fit, MB"]
+    head += ["Predict, µs a row", "Predict, MB"]
     return [head] + [
         [
             line["setting"],

@@ -636,13 +636,15 @@ def render(table, lines):
         A ``list-table`` and where its numbers come from.
     """
     selected = table.select(lines)
+    rows = table.rows(selected)
     parts = [
         f".. From benchmarks/results/{table.results}.jsonl by benchmarks/tables.py.",
         f".. list-table:: {table.title}\n   :header-rows: 1",
-        "\n".join(_row(cells) for cells in table.rows(selected)),
-        _sources(selected),
+        "\n".join(_row(cells) for cells in rows),
     ]
-    return "\n\n".join(parts) + "\n"
+    if len(rows) == 1:  # docutils has no table without a body
+        parts = [*parts[:1], table.title]
+    return "\n\n".join([*parts, _sources(selected)]) + "\n"
 
 
 def _cell(column, runs):

@@ -498,8 +498,8 @@ class MPCC(BaseDeepMixture):
         Number of first layers of the critic that the encoder shares. They learn from
         both.
     latent_conditions : bool, default=False
-        Whether normalisations of the generator depend on the latents beside the
-        cluster, as in the paper for FashionMNIST and CIFAR.
+        Whether the normalisations of the generator depend on the latents beside the
+        cluster, as in the authors' code for FashionMNIST.
     learn_weights : bool, default=False
         Whether the mixing weights follow the shares of the clusters in the data, for
         clusters of unequal size; they are equal in the paper.

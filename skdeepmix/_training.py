@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-# Instructions for products of bfloat16 matrices, as torch names them.
+# Instructions for products of bfloat16 matrices, as torch names them on x86.
 NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 
 
@@ -96,7 +96,8 @@ def uses_bfloat16(precision, device):
         return precision == "bfloat16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    found = torch.cpu.get_capabilities()
+    # Earlier versions of torch do not tell.
+    found = getattr(torch.cpu, "get_capabilities", dict)()
     return any(found.get(name, False) for name in NATIVE_BFLOAT16)
 
 

@@ -4,20 +4,25 @@ import importlib
 import json
 import re
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
+from torch.utils.flop_counter import FlopCounterMode
 
 from skdeepmix import initialization
+from skdeepmix.networks import MLP
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -624,6 +629,92 @@ def test_time_until_a_peer_is_overtaken(studies):
     ]
 
 
+def test_growth_is_told_by_row(studies):
+    line = {"setting": "1000 rows", "seconds": 2.0, "n_rows": 1000, "fit_mb": 10.2}
+    line |= {"predict_seconds": 0.5, "predict_mb": 3.0}
+    _, row = studies.growth([line])
+    assert row == ["1000 rows", "2000", "10", "500.0", "3"]
+
+
+def test_a_table_without_lines_has_no_empty_body(tables):
+    table = tables.Study("name", "Title", "none", lambda lines: [["Head"]])
+    text = tables.render(table, [])
+    assert "list-table" not in text
+    assert "Title\n\nNot run yet." in text
+
+
+def test_operations_of_an_epoch_are_those_that_torch_counts(path):
+    speed = importlib.import_module("speed")
+    generator = torch.Generator().manual_seed(0)
+    spec = MLP((500, 500, 2000))
+    encoder = spec.build_encoder(784, 20, generator)
+    decoder = spec.build_decoder(10, 784, generator)
+    with FlopCounterMode(display=False) as counter:
+        decoder(encoder(torch.zeros(7, 784))[:, :10]).sum().backward()
+    assert speed.operations(7) == counter.get_total_flops()
+
+
+def test_clocks_tell_the_time_of_an_epoch(path):
+    speed = importlib.import_module("speed")
+    clock = speed.EpochClock()
+    clock.stamps = [0.0, 10.0, 12.0, 14.0, 16.0]
+    assert clock.seconds() == 2.0
+    clock = speed.StepClock(2)
+    clock.stamps = [0.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0]
+    assert clock.seconds() == 2.0
+
+
+def test_our_epochs_are_noted(path):
+    speed = importlib.import_module("speed")
+    model, clock = speed.contestants()["ours, float32"](256)
+    X = np.random.RandomState(0).rand(20, 5)
+    with pytest.warns(ConvergenceWarning, match="collapsed"):
+        model.set_params(encoder=MLP((4,))).fit(X)
+    assert len(clock.stamps) == 1 + speed.N_EPOCHS
+    assert clock.seconds() > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells.")
+def test_growth_writes_what_a_fit_took(path, tmp_path):
+    growth = importlib.import_module("growth")
+    growth.write_rows(tmp_path / "rows.npy", 300)
+    results = tmp_path / "growth.jsonl"
+    data = "rows", "300 rows", 300, 3, "random"
+    growth.fit_one(results, tmp_path / "rows.npy", *data, None, "cpu")
+    (line,) = [json.loads(text) for text in results.read_text().splitlines()]
+    assert line["n_rows"] == 300
+    assert line["seconds"] > 0 < line["fit_mb"]
+
+
+def test_memory_is_watched(path):
+    growth = importlib.import_module("growth")
+    before = growth.process_memory("RssAnon")
+
+    def use():
+        kept = np.ones(2**24)
+        time.sleep(0.2)
+        return kept
+
+    _, peak = growth.watched(use)
+    assert 120 < peak - before < 200
+
+
+def test_precision_is_measured_on_three_sets_with_five_seeds(path):
+    precision = importlib.import_module("precision")
+    assert len(precision.ROWS) == 3
+    for row in precision.ROWS.values():
+        assert [setting.name for setting in row.settings] == ["float32", "bfloat16"]
+        assert all(len(setting.seeds) == 5 for setting in row.settings)
+
+
+def test_parts_of_a_step_are_called(path):
+    micro = importlib.import_module("micro")
+    for name, call, operations, moved in micro.cases():
+        call()
+        assert name
+        assert operations >= 0 < moved
+
+
 def test_speeds_are_relative_to_the_same_repeat(studies):
     seconds = {"ClustPy VaDE": (6.0, 3.0), "ours": (2.0, 1.5)}
     lines = [
@@ -638,13 +729,14 @@ def test_speeds_are_relative_to_the_same_repeat(studies):
 
 def test_precisions_are_compared_by_means_and_their_errors(studies):
     acc = {"float32": (0.8, 0.9), "bfloat16": (0.85, 0.89)}
+    seconds = {"float32": 4.0, "bfloat16": 1.0}
     lines = [
-        {"data": "rows", "setting": name, "seed": i, "acc": a, "seconds": 2.0}
+        {"data": "rows", "setting": name, "seed": i, "acc": a, "seconds": seconds[name]}
         for name, pair in acc.items()
         for i, a in enumerate(pair)
     ]
     _, row = studies.precisions(lines)
-    assert row[3:] == ["+2.00 ± 5.39", "1.00", "2"]
+    assert row[3:] == ["+2.00 ± 5.39", "0.25", "2"]
 
 
 def test_peers_have_the_same_sizes_on_every_row(peers):
