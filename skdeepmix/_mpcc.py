@@ -11,7 +11,7 @@ from torch import nn
 from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, ParzenModule
 from skdeepmix.distributions import LIKELIHOODS, standard_normal
-from skdeepmix.initialization import GUIDANCE_ENDS
+from skdeepmix.initialization import GUIDANCE_ENDS, GUIDANCE_WEIGHT
 from skdeepmix.losses import (
     gaussian_entropy,
     gaussian_log_prob,
@@ -54,6 +54,8 @@ class MPCCModule(ParzenModule):
     """Networks, game and sampling of :class:`MPCC`."""
 
     keeps_last = True
+    # The encoder learns from generated rows: nothing else ties rows to their clusters.
+    least_guidance = 0.1 * GUIDANCE_WEIGHT
     # From a random start the step size stays as it is, as in the paper.
     schedule_end = 1.0
 
@@ -461,8 +463,9 @@ class MPCC(BaseDeepMixture):
         the codes of a short pre-training of encoder and generator as an autoencoder. An
         array holds labels of shape (n_samples,), negative where unknown, or
         responsibilities of shape (n_samples, n_clusters). Encoder and generator are
-        guided towards the start over the first epochs, beside the game, and then free.
-        ``"random"`` has neither pre-training nor guidance, as in the paper.
+        guided towards the start over the first epochs, beside the game, and by a tenth
+        of that to the end. ``"random"`` has neither pre-training nor guidance, as in
+        the paper.
     n_init : int, default=1
         Number of fits. Of those with most clusters in use the one is kept that ranks
         best by the mutual information of rows and clusters and by the agreement of its

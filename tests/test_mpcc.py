@@ -223,6 +223,21 @@ def test_prior_learns_from_every_term_but_the_critic_s():
     }
 
 
+def test_a_tenth_of_the_guidance_stays():
+    module, x = make_module(), draw(9, 4)
+    targets = torch.eye(3, dtype=torch.float64)[torch.arange(9) % 3]
+    guidance = {}
+    for progress in (0.0, 0.9):
+        module.generator.manual_seed(0)
+        for terms, *players in module.guided(module.losses(x), x, targets, progress):
+            if players == ["generator", "prior"]:
+                guidance[progress] = terms["guidance"].item()
+    assert guidance[0.0] > 0
+    assert guidance[0.9] == pytest.approx(0.1 * guidance[0.0])
+    moves = module.guided(module.losses(x), x, None, 0.0)
+    assert not any("guidance" in terms for terms, *_ in moves)
+
+
 @pytest.mark.parametrize("n_shared", [0, 1, 2])
 def test_encoder_shares_the_first_layers_of_the_critic(n_shared):
     module = make_module(encoder=MLP((8, 7)), n_shared=n_shared)

@@ -246,10 +246,13 @@ class MixtureModule(LatentModule):
     keeps_last : bool
         Whether the last epoch is kept instead of the best, and the fit never stops
         early: the losses of a game do not tell epochs apart.
+    least_guidance : float
+        Weight of the guidance towards a start once it has fallen.
     """
 
     n_clusters: int
     log_weights: torch.Tensor
+    least_guidance = 0.0
 
     @abstractmethod
     def losses(self, x):
@@ -387,7 +390,8 @@ class MixtureModule(LatentModule):
             The moves, with the weighted cross-entropy of `log_resp` against the
             responsibilities as one more term while it has weight.
         """
-        weight = 0.0 if targets is None else guidance_weight(progress)
+        weight = max(guidance_weight(progress), self.least_guidance)
+        weight = 0.0 if targets is None else weight
         for terms, *players in moves:
             if weight > 0:
                 guidance = self.guidance(x, targets, players)
