@@ -32,6 +32,8 @@ RANDOM_PRIOR_SPEED = 8.0
 PRETRAINING_SPEED = 5.0
 # Standard deviation of the noise on codes in the pre-training.
 CODE_NOISE = 0.5
+# Weight of the guidance of the encoder once it has fallen.
+LEAST_GUIDANCE = 0.1 * GUIDANCE_WEIGHT
 # Rows that are generated for a step at least; they cost less than a step on too few.
 LEAST_DRAWS = 16
 # Part of its distance to the last critic loss that its record goes.
@@ -54,8 +56,6 @@ class MPCCModule(ParzenModule):
     """Networks, game and sampling of :class:`MPCC`."""
 
     keeps_last = True
-    # The encoder learns from generated rows: nothing else ties rows to their clusters.
-    least_guidance = 0.1 * GUIDANCE_WEIGHT
     # From a random start the step size stays as it is, as in the paper.
     schedule_end = 1.0
 
@@ -329,6 +329,13 @@ class MPCCModule(ParzenModule):
         self.average.load_state_dict(self.network.state_dict())
         self.schedule_end = 0.0
 
+    def least_guidance(self, players):
+        """Keep a tenth for the encoder, which learns from generated rows.
+
+        Nothing else ties those of the data to their clusters.
+        """
+        return LEAST_GUIDANCE if "encoder" in players else 0.0
+
     def guidance(self, x, targets, players):
         """Cross-entropy for the encoder, squared error of rows for the generator."""
         known = targets.sum().clamp(min=1)
@@ -463,9 +470,9 @@ class MPCC(BaseDeepMixture):
         the codes of a short pre-training of encoder and generator as an autoencoder. An
         array holds labels of shape (n_samples,), negative where unknown, or
         responsibilities of shape (n_samples, n_clusters). Encoder and generator are
-        guided towards the start over the first epochs, beside the game, and by a tenth
-        of that to the end. ``"random"`` has neither pre-training nor guidance, as in
-        the paper.
+        guided towards the start over the first epochs, beside the game, and the encoder
+        by a tenth of that to the end. ``"random"`` has neither pre-training nor
+        guidance, as in the paper.
     n_init : int, default=1
         Number of fits. Of those with most clusters in use the one is kept that ranks
         best by the mutual information of rows and clusters and by the agreement of its

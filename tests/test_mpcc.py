@@ -223,19 +223,26 @@ def test_prior_learns_from_every_term_but_the_critic_s():
     }
 
 
-def test_a_tenth_of_the_guidance_stays():
-    module, x = make_module(), draw(9, 4)
+@pytest.mark.parametrize("progress", [0.3, 0.9])
+def test_a_tenth_of_the_guidance_of_the_encoder_stays(progress):
+    module, x = make_module().eval(), draw(9, 4)
     targets = torch.eye(3, dtype=torch.float64)[torch.arange(9) % 3]
-    guidance = {}
-    for progress in (0.0, 0.9):
-        module.generator.manual_seed(0)
-        for terms, *players in module.guided(module.losses(x), x, targets, progress):
-            if players == ["generator", "prior"]:
-                guidance[progress] = terms["guidance"].item()
-    assert guidance[0.0] > 0
-    assert guidance[0.9] == pytest.approx(0.1 * guidance[0.0])
-    moves = module.guided(module.losses(x), x, None, 0.0)
-    assert not any("guidance" in terms for terms, *_ in moves)
+
+    def weights(progress, targets=targets):
+        moves = module.guided(module.losses(x), x, targets, progress)
+        found = {}
+        for terms, *players in moves:
+            alone = module.guidance(x, targets, players) if "guidance" in terms else 0
+            found[players[0]] = float(terms["guidance"] / alone) if alone else 0.0
+        return found
+
+    first, later = weights(0.0), weights(progress)
+    assert first["encoder"] == first["generator"] == pytest.approx(GUIDANCE_WEIGHT)
+    falling = guidance_weight(progress)
+    assert later["encoder"] == pytest.approx(max(falling, 0.1 * GUIDANCE_WEIGHT))
+    assert later["generator"] == pytest.approx(falling)
+    assert later["critic"] == 0
+    assert not any(weights(0.0, None).values())
 
 
 @pytest.mark.parametrize("n_shared", [0, 1, 2])

@@ -246,13 +246,10 @@ class MixtureModule(LatentModule):
     keeps_last : bool
         Whether the last epoch is kept instead of the best, and the fit never stops
         early: the losses of a game do not tell epochs apart.
-    least_guidance : float
-        Weight of the guidance towards a start once it has fallen.
     """
 
     n_clusters: int
     log_weights: torch.Tensor
-    least_guidance = 0.0
 
     @abstractmethod
     def losses(self, x):
@@ -390,13 +387,28 @@ class MixtureModule(LatentModule):
             The moves, with the weighted cross-entropy of `log_resp` against the
             responsibilities as one more term while it has weight.
         """
-        weight = max(guidance_weight(progress), self.least_guidance)
-        weight = 0.0 if targets is None else weight
+        falling = guidance_weight(progress)
         for terms, *players in moves:
-            if weight > 0:
+            weight = max(falling, self.least_guidance(players))
+            if targets is not None and weight > 0:
                 guidance = self.guidance(x, targets, players)
                 terms = terms | {"guidance": weight * guidance}
             yield terms, *players
+
+    def least_guidance(self, players):
+        """Weight of the guidance once it has fallen; default: none.
+
+        Parameters
+        ----------
+        players : list of str
+            Who steps.
+
+        Returns
+        -------
+        weight : float
+            At least 0.
+        """
+        return 0.0
 
     def guidance(self, x, targets, players):
         """Distance of the clusters to a start; default: that of `log_resp`.
