@@ -18,6 +18,7 @@ from skdeepmix import MPCC, GaussianMixtureVAE
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._mpcc import without_parameters
 from skdeepmix._training import take_move
+from skdeepmix.initialization import GUIDANCE_WEIGHT, guidance_weight
 from skdeepmix.networks import MLP, ResNet
 from skdeepmix.networks._layers import ConditionalNorm
 from skdeepmix.utils.estimator_checks import module_factory
