@@ -229,23 +229,20 @@ def test_a_tenth_of_the_guidance_of_the_encoder_stays(progress):
     module, x = make_module().eval(), draw(9, 4)
     targets = torch.eye(3, dtype=torch.float64)[torch.arange(9) % 3]
 
-    def weights(progress, targets=targets):
-        moves = module.guided(module.losses(x), x, targets, progress)
+    def weights(progress, given=targets):
         found = {}
-        for terms, *players in moves:
-            found[players[0]] = 0.0
-            if "guidance" in terms and players != ["critic"]:
-                alone = module.guidance(x, targets, players).item()
+        for terms, *players in module.guided(module.losses(x), x, given, progress):
+            alone = module.guidance(x, targets, players).item()
+            if "guidance" in terms and alone > 0:
                 found[players[0]] = terms["guidance"].item() / alone
         return found
 
-    first, later = weights(0.0), weights(progress)
-    assert first["encoder"] == first["generator"] == pytest.approx(GUIDANCE_WEIGHT)
-    falling = guidance_weight(progress)
-    assert later["encoder"] == pytest.approx(max(falling, 0.1 * GUIDANCE_WEIGHT))
-    assert later["generator"] == pytest.approx(falling)
-    assert later["critic"] == 0
-    assert not any(weights(0.0, None).values())
+    full, falling = GUIDANCE_WEIGHT, guidance_weight(progress)
+    assert weights(0.0) == pytest.approx({"encoder": full, "generator": full})
+    expected = {"encoder": max(falling, 0.1 * full), "generator": falling}
+    expected = {name: weight for name, weight in expected.items() if weight > 0}
+    assert weights(progress) == pytest.approx(expected)
+    assert weights(0.0, None) == {}
 
 
 @pytest.mark.parametrize("n_shared", [0, 1, 2])
