@@ -26,7 +26,7 @@ from skdeepmix._mpcc import MPCCModule
 from skdeepmix.datasets import fetch_mnist, fetch_omniglot, fetch_usps, make_arcs
 from skdeepmix.losses import median_distance
 from skdeepmix.metrics import frechet_distance, mmd_score
-from skdeepmix.networks import MLP, ConvNet
+from skdeepmix.networks import MLP
 
 NAME = "mpcc"
 SEEDS = (0, 1, 2, 3, 4)
@@ -235,7 +235,7 @@ MNIST = {
     "max_iter": 20,
 }
 LONG = {**MNIST, "init": "random", "max_iter": 120}
-CONVOLUTIONAL = {**LONG, "encoder": ConvNet((1, SIDE, SIDE))}
+SHORT = {**LONG, "max_iter": 60}
 OMNIGLOT = {
     "n_clusters": N_CHARACTERS,
     "n_latent": 24,
@@ -296,7 +296,12 @@ ROWS = {
         load_small_mnist,
         (
             Setting("random", LONG, (0,)),
-            Setting("convolutional, random", CONVOLUTIONAL, (0,)),
+            Setting("one layer shared, 60 epochs", {**SHORT, "n_shared": 1}, (0,)),
+            Setting(
+                "latent conditions, 60 epochs",
+                {**SHORT, "latent_conditions": True},
+                (0,),
+            ),
         ),
         (),
         every=5,
