@@ -139,6 +139,24 @@ def load_characters(data_home):
     return X[kept], y[kept], score_on
 
 
+def rounds(model, train, test):
+    """Count the rounds of a fit: moves of all players.
+
+    Parameters
+    ----------
+    model : MPCC
+        Fitted.
+    train, test : object
+        Not needed.
+
+    Returns
+    -------
+    rounds : dict of str to int
+        The number, ``rounds``.
+    """
+    return {"rounds": int(model.module_.n_steps)}
+
+
 def mode_shares(model, train, test):
     """Shares of the samples that are nearest to each Gaussian of the ring.
 
@@ -152,12 +170,14 @@ def mode_shares(model, train, test):
     Returns
     -------
     shares : dict of str to float
-        The least and the largest share, ``share_min`` and ``share_max``.
+        The least and the largest share, ``share_min`` and ``share_max``, and
+        the number of rounds.
     """
     X, _ = model.sample(N_GENERATED, random_state=0)
     nearest = np.linalg.norm(X[:, None] - _modes(), axis=2).argmin(1)
     shares = np.bincount(nearest, minlength=N_MODES) / len(X)
-    return {"share_min": shares.min(), "share_max": shares.max()}
+    share_range = {"share_min": shares.min(), "share_max": shares.max()}
+    return share_range | rounds(model, train, test)
 
 
 def sample_quality(model, train, test):
@@ -177,7 +197,7 @@ def sample_quality(model, train, test):
         the model (``mmd``, ``frechet``), of decoded draws of the start's clusters in
         the codes of the autoencoder (``_start``), of a mixture of Gaussians with
         full covariances on 50 components (``_mixture``), and of training images
-        (``_train``).
+        (``_train``); and the number of rounds.
     """
     autoencoder = Autoencoder(
         32, likelihood="bernoulli", max_iter=10, random_state=0
@@ -207,7 +227,7 @@ def sample_quality(model, train, test):
         )
         kept = rng.permutation(len(rows))[:N_KERNEL]
         distances[f"mmd{name}"] = mmd_score(rows[kept], some, bandwidths=bandwidths)
-    return distances
+    return distances | rounds(model, train, test)
 
 
 def _start_samples(autoencoder, X, labels):
@@ -261,6 +281,7 @@ ROWS = {
         ),
         (),
         every=10,
+        extra=rounds,
     ),
     "digits": Row(
         partial(generated, partial(load_digits, return_X_y=True)),
@@ -274,12 +295,14 @@ ROWS = {
         ),
         (Inputs("pixels", as_is),),
         every=25,
+        extra=rounds,
     ),
     "usps": Row(
         partial(load, fetch_usps),
         (Setting("defaults", {**DIGITS, "precision": "bfloat16"}, (0, 1)),),
         (),
         every=20,
+        extra=rounds,
     ),
     "mnist": Row(
         partial(load, fetch_mnist, scale=1 / 255),
@@ -298,6 +321,11 @@ ROWS = {
             Setting("random", LONG, (0,)),
             Setting("one layer shared, 60 epochs", {**SHORT, "n_shared": 1}, (0,)),
             Setting(
+                "one layer shared, 300 epochs",
+                {**LONG, "n_shared": 1, "max_iter": 300},
+                (0, 1),
+            ),
+            Setting(
                 "latent conditions, 60 epochs",
                 {**SHORT, "latent_conditions": True},
                 (0,),
@@ -305,6 +333,7 @@ ROWS = {
         ),
         (),
         every=5,
+        extra=rounds,
         n_train=N_TRAIN,
     ),
     "omniglot": Row(
@@ -316,6 +345,7 @@ ROWS = {
         (Inputs("pixels", as_is),),
         baseline_seeds=(0,),
         every=100,
+        extra=rounds,
     ),
 }
 
