@@ -130,7 +130,7 @@ class Task:
 
 
 def ours(task):
-    """The five models, with the networks of the peers.
+    """The five models with the networks of the peers, and one as it is.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def ours(task):
     Yields
     ------
     name : str
-        Name of the setting.
+        Name of the setting; one that ends in ", defaults" is as a user has it.
     model : estimator
         Not fitted.
     """
@@ -163,6 +163,12 @@ def ours(task):
     )
     for model in models:
         yield model.__name__, model(**shared)
+    yield (
+        "GaussianMixtureVAE, defaults",
+        GaussianMixtureVAE(
+            task.row.n_clusters, device=task.device, random_state=task.seed
+        ),
+    )
 
 
 def classical(task):
@@ -251,7 +257,7 @@ def clustpy(task):
     Yields
     ------
     name : str
-        Name of the setting.
+        Name of the setting; one that ends in ", defaults" is as the package has it.
     model : estimator
         Not fitted.
     """
@@ -264,36 +270,40 @@ def clustpy(task):
     )
 
     layers = [task.n_features, *LAYERS, N_LATENT]
-    shared = {
+    least = {
         "n_clusters": task.row.n_clusters,
-        "batch_size": BATCH_SIZE,
-        "pretrain_epochs": N_PRETRAINING,
-        "embedding_size": N_LATENT,
         "device": resolve_device(task.device),
         "random_state": task.seed,
     }
-    plain = shared | {"neural_network": (FeedforwardAutoencoder, {"layers": layers})}
-    images = task.row.likelihood == "bernoulli"
-    # Its own default sums the loss over the batch, which its other terms do not.
-    variational = shared | {
-        "ssl_loss_fn": cross_entropy if images else squared_error,
-        "neural_network": (
-            VariationalAutoencoder,
-            {
-                "layers": layers,
-                "decoder_output_fn": torch.nn.Sigmoid if images else None,
-            },
-        ),
+    shared = {
+        "batch_size": BATCH_SIZE,
+        "pretrain_epochs": N_PRETRAINING,
+        "embedding_size": N_LATENT,
+        "neural_network": (FeedforwardAutoencoder, {"layers": layers}),
     }
-    yield "VaDE", VaDE(clustering_epochs=N_EPOCHS, **variational)
+    fit = {"clustering_epochs": N_EPOCHS}
+    images = task.row.likelihood == "bernoulli"
+    sizes = {
+        "layers": layers,
+        "decoder_output_fn": torch.nn.Sigmoid if images else None,
+    }
+    variational = {
+        # Its own default sums the loss over the batch, which its other terms do not.
+        "ssl_loss_fn": cross_entropy if images else squared_error,
+        "neural_network": (VariationalAutoencoder, sizes),
+    }
+    yield "VaDE", VaDE(**least, **fit, **shared | variational)
+    yield "VaDE, defaults", VaDE(**least, **variational)
     for model in (DEC, IDEC, DCN):
-        yield model.__name__, model(clustering_epochs=N_EPOCHS, **plain)
+        yield model.__name__, model(**least, **fit, **shared)
+        yield f"{model.__name__}, defaults", model(**least)
+    yield "N2D, defaults", N2D(**least)
     if find_spec("umap"):
         from umap import UMAP
 
         # As in its paper; its default, t-SNE, takes three dimensions at most.
-        plain["pretrain_epochs"] = N_PRETRAINING + N_EPOCHS
-        yield "N2D", N2D(manifold_class=UMAP, manifold_params=LAYOUT, **plain)
+        shared["pretrain_epochs"] = N_PRETRAINING + N_EPOCHS
+        yield "N2D", N2D(manifold_class=UMAP, manifold_params=LAYOUT, **least, **shared)
 
 
 def gemclus(task):

@@ -2,8 +2,8 @@
 
     python benchmarks/plots.py
 
-writes ``doc/developers/images/starts_kept_<data>.png`` and
-``doc/benchmarks/images/vaes_loss.png``.
+writes ``doc/developers/images/starts_kept_<data>.png`` and, in
+``doc/benchmarks/images``, ``vaes_loss.png`` and ``peers_<data>.png``.
 """
 
 import argparse
@@ -86,6 +86,36 @@ def draw_losses(lines):
     return figure
 
 
+def draw_peers(lines):
+    """Draw ACC against the time of the fit.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``peers.jsonl``, of one data set; those with a curve are ours.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        A point per setting, the mean over seeds, with its name.
+    """
+    figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
+    for (setting,), runs in grouped(lines, "setting").items():
+        seconds, acc = (
+            np.mean([run[key] for run in runs]) for key in ("seconds", "acc")
+        )
+        is_ours = "curve" in runs[0]
+        color, marker = ("tab:red", "o") if is_ours else ("tab:blue", "s")
+        ax.plot(seconds, acc, marker, color=color)
+        ax.annotate(
+            setting, (seconds, acc), (4, 3), textcoords="offset points", fontsize=8
+        )
+    ax.set(xscale="log", xlabel="seconds", ylabel="ACC")
+    ax.margins(x=0.15)
+    ax.grid(alpha=0.3)
+    return figure
+
+
 def main(argv=None):
     """Draw all figures.
 
@@ -105,6 +135,11 @@ def main(argv=None):
     for (data,), runs in grouped(lines, "data").items():
         figure = draw_kept(runs)
         figure.savefig(studies / f"starts_kept_{data}.png", dpi=80)
+        plt.close(figure)
+    lines = read_lines(args.results / "peers.jsonl")
+    for (data,), runs in grouped(lines, "data").items():
+        figure = draw_peers(runs)
+        figure.savefig(papers / f"peers_{data}.png", dpi=80)
         plt.close(figure)
     lines = read_lines(args.results / "mixture_of_vaes.jsonl")
     lines = [line for line in lines if line["data"] == "mnist-reconstruction"]

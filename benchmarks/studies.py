@@ -267,10 +267,11 @@ def speeds(lines):
     Returns
     -------
     rows : list of list of str
-        Head first; how many times less than ClustPy in the same repeat, and shares of
-        the operations per second of a bare matrix product.
+        Head first; seconds of an epoch, or of labels, and until the first epoch has
+        ended; how many times less than ClustPy in the same repeat; and shares of the
+        operations per second of a bare matrix product.
     """
-    head = ["Measure", "Setting", "Seconds", "ClustPy / this"]
+    head = ["Measure", "Setting", "Seconds", "First epoch", "ClustPy / this"]
     rows = [[*head, "Share of bfloat16 peak", "of float32 peak", "Repeats"]]
     groups = grouped(lines, "data", "setting")
     for (data, setting), runs in groups.items():
@@ -285,8 +286,10 @@ def speeds(lines):
             for name in ("share_bf16", "share_float32")
         ]
         seconds = spread([run["seconds"] for run in runs], 2)
+        firsts = [run["first"] for run in runs if run.get("first") is not None]
+        first = spread(firsts, 1) if firsts else MISSING
         ratio = spread(ratios, 2) if ratios else MISSING
-        rows.append([data, setting, seconds, ratio, *shares, str(len(runs))])
+        rows.append([data, setting, seconds, first, ratio, *shares, str(len(runs))])
     return rows
 
 

@@ -193,6 +193,15 @@ PARZEN_COLUMNS = (
     Column("images", "parzen_images", 1),
     Column("centroids", "parzen_centroids", 1),
 )
+PEERS_COLUMNS = (
+    ACC,
+    NMI,
+    ARI,
+    PURITY,
+    HELD_OUT,
+    SECONDS,
+    Column("MB", "peak_mb", 0),
+)
 NETWORKS_SETTINGS = ("k-means", "defaults")
 NETWORKS_COLUMNS = (
     Column("Purity of the start", "purity_start"),
@@ -429,7 +438,12 @@ TABLES = (
         "mpcc",
         "mnist14",
         (PURITY, ACC, NMI, Column("ACC, test", "acc_test"), SECONDS),
-        ("random", "one layer shared, 60 epochs", "latent conditions, 60 epochs"),
+        (
+            "random",
+            "one layer shared, 60 epochs",
+            "one layer shared, 300 epochs",
+            "latent conditions, 60 epochs",
+        ),
     ),
     Table(
         "mpcc_omniglot",
@@ -531,7 +545,21 @@ TABLES = (
         "COIL-20, 1,296 of 1,440 images, K = 20",
         "peers",
         "coil20",
-        (ACC, NMI, ARI, PURITY, HELD_OUT, SECONDS, Column("MB", "peak_mb", 0)),
+        PEERS_COLUMNS,
+    ),
+    Table(
+        "peers_usps",
+        "USPS, 8,368 of 9,298 images, K = 10",
+        "peers",
+        "usps",
+        PEERS_COLUMNS,
+    ),
+    Table(
+        "peers_mnist10k",
+        "Test images of MNIST, 9,000 of 10,000, K = 10",
+        "peers",
+        "mnist10k",
+        PEERS_COLUMNS,
     ),
     Study(
         "peers_overtaken",

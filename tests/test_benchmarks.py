@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from torch.utils.flop_counter import FlopCounterMode
 
-from skdeepmix import initialization
+from skdeepmix import GaussianMixtureVAE, initialization
 from skdeepmix.networks import MLP
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -674,6 +674,30 @@ def test_our_epochs_are_noted(path):
     assert clock.seconds() > 0
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_networks_of_a_contestant_are_to_be_compiled(path):
+    speed = importlib.import_module("speed")
+    model, _ = speed.contestants()["ours, auto, compiled"](256)
+    module = model._module_class(
+        4,
+        2,
+        n_latent=2,
+        n_latent_prior=2,
+        encoder=MLP((3,)),
+        decoder=MLP((3,)),
+        likelihood="gaussian",
+        n_monte_carlo=1,
+        beta=1.0,
+        min_information=0.0,
+        learn_weights=False,
+        n_importance=1,
+        generator=torch.Generator(),
+    )
+    for network in (module.encoder, module.decoder):
+        assert network._compiled_call_impl is not None
+    assert module.prior._compiled_call_impl is None
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells.")
 def test_growth_writes_what_a_fit_took(path, tmp_path):
     growth = importlib.import_module("growth")
@@ -722,9 +746,10 @@ def test_speeds_are_relative_to_the_same_repeat(studies):
         for name, pair in seconds.items()
         for i, s in enumerate(pair)
     ]
+    lines[-1]["first"] = 7.0
     _, theirs, ours = studies.speeds(lines)
-    assert theirs[3] == "1.00 ± 0.00"
-    assert ours[2:5] == ["1.75 ± 0.35", "2.50 ± 0.71", "0.50 ± 0.00"]
+    assert theirs[3:5] == ["–", "1.00 ± 0.00"]
+    assert ours[2:6] == ["1.75 ± 0.35", "7.0", "2.50 ± 0.71", "0.50 ± 0.00"]
 
 
 def test_precisions_are_compared_by_means_and_their_errors(studies):
@@ -751,6 +776,9 @@ def test_peers_have_the_same_sizes_on_every_row(peers):
             assert found - {None} == {row.n_clusters}
         assert models["PCA + GaussianMixture"][0].n_components == 16
         assert models["MPCC"].max_iter == models["GumbelSoftmaxVAE"].max_iter
+        as_it_is = models["GaussianMixtureVAE, defaults"]
+        assert as_it_is.encoder is None
+        assert as_it_is.max_iter == GaussianMixtureVAE().max_iter
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
