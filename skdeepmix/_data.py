@@ -137,6 +137,11 @@ class Rows:
         """Number of columns."""
         return self.X.shape[1]
 
+    @property
+    def resident(self):
+        """Whether all rows lie on the device."""
+        return self._resident is not None
+
     def reside(self):
         """Keep all rows on the device, if they are dense and fit there.
 
@@ -166,7 +171,7 @@ class Rows:
         x : torch.Tensor of shape (n, n_features)
             The rows, in model units, on the device.
         """
-        if self._resident is None:
+        if not self.resident:
             return self._load(rows)
         if isinstance(rows, slice):
             return self._resident[rows]

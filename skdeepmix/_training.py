@@ -10,7 +10,52 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 
 
-def take_moves(moves, optimizers, precision="float32"):
+class Means:
+    """Means of named losses over an epoch, kept on the device until they are read.
+
+    Sums and counts are added to in place, so that a recorded step adds when it is
+    replayed.
+    """
+
+    def __init__(self):
+        self._sums = {}
+        self._counts = {}
+
+    @torch.no_grad()
+    def add(self, terms):
+        """Add the losses of a move.
+
+        Parameters
+        ----------
+        terms : dict of str to torch.Tensor of shape ()
+            Named losses.
+        """
+        for name, term in terms.items():
+            if name not in self._sums:
+                self._sums[name] = torch.zeros_like(term)
+                self._counts[name] = torch.zeros_like(term)
+            self._sums[name] += term
+            self._counts[name] += 1
+
+    def read(self):
+        """Read the device, once, and begin again.
+
+        Returns
+        -------
+        means : dict of str to float
+            Mean of every term over the moves that had it, in nats.
+        """
+        if not self._sums:
+            return {}
+        numbers = torch.stack([*self._sums.values(), *self._counts.values()])
+        sums, counts = numbers.view(2, -1).tolist()
+        for number in (*self._sums.values(), *self._counts.values()):
+            number.zero_()
+        found = zip(self._sums, sums, counts, strict=True)
+        return {name: total / count for name, total, count in found if count > 0}
+
+
+def take_moves(moves, optimizers, precision="float32", means=None):
     """Play the moves of one epoch: for each, backward, step and zero.
 
     Parameters
@@ -23,30 +68,24 @@ def take_moves(moves, optimizers, precision="float32"):
         The players by name.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
         Arithmetic of the forward pass, see :func:`uses_bfloat16`.
+    means : Means or None, default=None
+        Where losses are added up; None makes one. Epochs with replays share one.
 
     Returns
     -------
     means : dict of str to float
         Mean of every term over the moves that had it, in nats.
     """
+    means = means or Means()
     device = next(iter(optimizers.values())).param_groups[0]["params"][0].device
     autocast = torch.autocast(
         device.type, torch.bfloat16, enabled=uses_bfloat16(precision, device)
     )
-    totals, counts = {}, {}
     while (move := _next_move(moves, autocast)) is not None:
         terms, *players = move
         take_move(terms, [optimizers[name] for name in players or optimizers])
-        for name, term in terms.items():
-            totals[name] = totals.get(name, 0) + term.detach()
-            counts[name] = counts.get(name, 0) + 1
-    if not totals:
-        return {}
-    # One read of the device per epoch.
-    values = torch.stack([torch.as_tensor(v) for v in totals.values()]).tolist()
-    return {
-        name: value / counts[name] for name, value in zip(totals, values, strict=True)
-    }
+        means.add(terms)
+    return means.read()
 
 
 def take_move(terms, players):

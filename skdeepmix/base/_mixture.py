@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skdeepmix import _cuda_graphs
 from skdeepmix._data import row_blocks
 from skdeepmix._progress import progress_bar
 from skdeepmix._sklearn_compat import (
@@ -19,7 +20,7 @@ from skdeepmix._sklearn_compat import (
     Interval,
     StrOptions,
 )
-from skdeepmix._training import draw_seed, map_batches, take_moves
+from skdeepmix._training import Means, draw_seed, map_batches, take_moves
 from skdeepmix.base._model import BaseDeepModel, cast_module
 from skdeepmix.base._modules import MixtureModule
 from skdeepmix.initialization import STARTS, resolve_start, start_responsibilities
@@ -97,11 +98,13 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
     def _pretrain(self, module, data):
         n_epochs = max(1, round(PRETRAINING * self.max_iter))
         optimizers = module.pretraining_optimizers(self.learning_rate)
+        _cuda_graphs.set_up(module, data, optimizers)
+        means = Means()
         title = f"{type(self).__name__}, autoencoder"
         with progress_bar(title, n_epochs, self.verbose) as update:
             for epoch in range(n_epochs):
                 moves = module.pretraining_epoch(data)
-                terms = take_moves(moves, optimizers, self.precision)
+                terms = take_moves(moves, optimizers, self.precision, means)
                 self._check_finite(terms, f"epoch {epoch + 1} of the pre-training")
                 update(terms)
 

@@ -21,6 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
+from skdeepmix import _cuda_graphs
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._progress import progress_bar
 from skdeepmix._sklearn_compat import (
@@ -33,6 +34,7 @@ from skdeepmix._sklearn_compat import (
 from skdeepmix._training import (
     PRECISIONS,
     BestState,
+    Means,
     map_batches,
     resolve_device,
     take_moves,
@@ -232,7 +234,7 @@ class BaseDeepModel(
             run.interrupted = True
         with torch.no_grad():
             module.finalize(data)
-        module.generator = None
+        module.generator = module.replays = None
         run.stopped = task.call_on_fit_task_end(
             estimator=self,
             X=X,
@@ -267,6 +269,8 @@ class BaseDeepModel(
     def _train(self, run, data, X, y, context):
         module, guided = run.module, data.targets is not None
         optimizers = module.optimizers(self.learning_rate)
+        _cuda_graphs.set_up(module, data, optimizers)
+        means = Means()
         best = BestState(module, self.tol, self.n_iter_no_change)
         settled = max(module.schedule_end, GUIDANCE_ENDS if guided else 0.0)
         groups = [g for o in optimizers.values() for g in o.param_groups]
@@ -281,7 +285,7 @@ class BaseDeepModel(
                     for group, step_size in zip(groups, step_sizes, strict=True):
                         group["lr"] = step_size * _falling(progress, module)
                     moves = module.epoch(data, progress)
-                    terms = take_moves(moves, optimizers, self.precision)
+                    terms = take_moves(moves, optimizers, self.precision, means)
                     self._check_finite(terms, f"epoch {epoch + 1}")
                     show(terms)
                     run.n_iter_guided += "guidance" in terms

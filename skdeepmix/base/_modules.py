@@ -1,6 +1,7 @@
 """What the author of a model writes: networks, losses, posterior and sampling."""
 
 from abc import ABC, abstractmethod
+from itertools import chain
 
 import torch
 from torch import nn
@@ -28,6 +29,8 @@ class LatentModule(nn.Module, ABC):
         Number L of latent dimensions, the columns of `embed`.
     generator : torch.Generator or None
         Source of noise while the module is trained.
+    replays : Replays or None
+        What replays steps while the module is trained, if anything does.
     schedule_end : float
         Fraction of the fit at which the module's own schedules have ended, and until
         which the step size stays as it is.
@@ -38,6 +41,7 @@ class LatentModule(nn.Module, ABC):
 
     n_latent: int
     generator = None
+    replays = None
     schedule_end = 0.0
     keeps_last = False
 
@@ -108,20 +112,42 @@ class LatentModule(nn.Module, ABC):
         """
 
     def pretraining_epoch(self, data):
-        """Yield the moves of one epoch as a deterministic autoencoder.
+        """Moves of one epoch as a deterministic autoencoder.
 
         Parameters
         ----------
         data : Rows
             Rows.
 
-        Yields
-        ------
-        move : tuple
-            The reconstruction loss of a batch.
+        Returns
+        -------
+        moves : iterator of tuple
+            The reconstruction loss of every batch.
         """
-        for rows in data.shuffled():
+
+        def moves_of(rows):
             yield ({"reconstruction": self.reconstruction(data[rows]).mean()},)
+
+        return self.played(moves_of, data.shuffled())
+
+    def played(self, moves_of, batches):
+        """Play batches one after the other, or replay their steps.
+
+        Parameters
+        ----------
+        moves_of : callable
+            From the indices of a batch to its moves.
+        batches : iterable of torch.Tensor
+            Indices of the batches.
+
+        Returns
+        -------
+        moves : iterator of tuple
+            Those of all batches.
+        """
+        if self.replays is not None:
+            return self.replays.play(moves_of, batches)
+        return chain.from_iterable(map(moves_of, batches))
 
     def reconstruction(self, x):
         """Loss of the pre-training; default: the squared error of a row.
@@ -349,7 +375,7 @@ class MixtureModule(LatentModule):
         yield from ()
 
     def epoch(self, data, progress):
-        """Yield the moves of one epoch: random batches through `losses`.
+        """Moves of one epoch: random batches through `losses`.
 
         Parameters
         ----------
@@ -358,14 +384,17 @@ class MixtureModule(LatentModule):
         progress : float
             Fraction of the fit that is done, in [0, 1).
 
-        Yields
-        ------
-        move : tuple
+        Returns
+        -------
+        moves : iterator of tuple
             As in `losses`, with the guidance towards the start added.
         """
-        for rows in data.shuffled():
+
+        def moves_of(rows):
             x = data[rows]
-            yield from self.guided(self.losses(x), x, data.targets_of(rows), progress)
+            return self.guided(self.losses(x), x, data.targets_of(rows), progress)
+
+        return self.played(moves_of, data.shuffled())
 
     def guided(self, moves, x, targets, progress):
         """Add the guidance towards the start to every move of a batch.
