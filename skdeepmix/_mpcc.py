@@ -32,8 +32,6 @@ RANDOM_PRIOR_SPEED = 8.0
 PRETRAINING_SPEED = 5.0
 # Standard deviation of the noise on codes in the pre-training.
 CODE_NOISE = 0.5
-# Weight of the guidance of the encoder once it has fallen.
-LEAST_GUIDANCE = 0.1 * GUIDANCE_WEIGHT
 # Rows that are generated for a step at least; they cost less than a step on too few.
 LEAST_DRAWS = 16
 # Part of its distance to the last critic loss that its record goes.
@@ -330,11 +328,11 @@ class MPCCModule(ParzenModule):
         self.schedule_end = 0.0
 
     def least_guidance(self, players):
-        """Keep a tenth for the encoder, which learns from generated rows.
+        """Keep all of it for the encoder, which learns from generated rows.
 
         Nothing else ties those of the data to their clusters.
         """
-        return LEAST_GUIDANCE if "encoder" in players else 0.0
+        return GUIDANCE_WEIGHT if "encoder" in players else 0.0
 
     def guidance(self, x, targets, players):
         """Cross-entropy for the encoder, squared error of rows for the generator."""
@@ -470,9 +468,9 @@ class MPCC(BaseDeepMixture):
         the codes of a short pre-training of encoder and generator as an autoencoder. An
         array holds labels of shape (n_samples,), negative where unknown, or
         responsibilities of shape (n_samples, n_clusters). Encoder and generator are
-        guided towards the start over the first epochs, beside the game, and the encoder
-        by a tenth of that to the end. ``"random"`` has neither pre-training nor
-        guidance, as in the paper.
+        guided towards the start beside the game, the generator over the first epochs
+        and the encoder to the end. ``"random"`` has neither pre-training nor guidance,
+        as in the paper.
     n_init : int, default=1
         Number of fits. Of those with most clusters in use the one is kept that ranks
         best by the mutual information of rows and clusters and by the agreement of its
