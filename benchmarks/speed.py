@@ -1,30 +1,32 @@
 """Speed beside ClustPy and the machine's own, in alternating repeats.
 
-    python benchmarks/speed.py [--rows epoch256,predict] [--repeats 5] [--threads 2]
+    python benchmarks/speed.py [--rows epoch256,predict] [--repeats 5] [--device cuda]
 
 appends to ``benchmarks/results/speed.jsonl`` and skips what is there;
 ``python benchmarks/tables.py`` makes the table of the documentation. ClustPy comes with
 ``pip install skdeepmix[bench]`` and is left out if it is not there. Everything runs on
-the CPU. Networks have 784-500-500-2000-10 units, and rows are random: their values do
-not change the time of a step. Set ``TORCHINDUCTOR_FORCE_DISABLE_CACHES=1`` to have what
-torch compiles compiled in every repeat.
+one device. Networks have 784-500-500-2000-10 units, and rows are random: their values
+do not change the time of a step. Set ``TORCHINDUCTOR_FORCE_DISABLE_CACHES=1`` to have
+what torch compiles compiled in every repeat.
 """
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from unittest import mock
 
 import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import RESULTS, Runs, _choices, set_threads, timed
+from _runs import RESULTS, Runs, _choices, device_name, set_threads, timed
 from peers import LAYERS, N_LATENT, Row, Task, clustpy, cross_entropy
 
-from skdeepmix import GaussianMixtureVAE
+from skdeepmix import GaussianMixtureVAE, _cuda_graphs
 from skdeepmix._gaussian_mixture_vae import GaussianMixtureVAEModule
 from skdeepmix.networks import MLP
 
@@ -126,7 +128,16 @@ class CompiledVAE(GaussianMixtureVAE):
     _module_class = CompiledModule
 
 
-def ours(precision, model_class, batch_size):
+class ReplayedVAE(GaussianMixtureVAE):
+    """Our model with steps that are replayed as a CUDA graph."""
+
+    def fit(self, X, y=None):
+        """Fit with the switch of the environment on."""
+        with mock.patch.dict(os.environ, {_cuda_graphs.SWITCH: "1"}):
+            return super().fit(X, y)
+
+
+def ours(precision, model_class, device, batch_size):
     """Our model of the family of VaDE.
 
     Parameters
@@ -135,6 +146,8 @@ def ours(precision, model_class, batch_size):
         Of the training.
     model_class : type
         Of the model.
+    device : str
+        Where to train.
     batch_size : int
         Number of rows per step.
 
@@ -154,7 +167,7 @@ def ours(precision, model_class, batch_size):
         batch_size=batch_size,
         max_iter=1 + N_EPOCHS,
         precision=precision,
-        device="cpu",
+        device=device,
         random_state=0,
     )
     clock = EpochClock()
@@ -188,42 +201,61 @@ def theirs(model, batch_size):
     return model, clock
 
 
-def contestants():
+def contestants(device):
     """Makers of models by the name of their setting.
+
+    Parameters
+    ----------
+    device : str
+        Where to train.
 
     Returns
     -------
     makers : dict of str to callable
         From the number of rows per step to a model and its clock.
     """
-    task = Task(Row(None, N_CLUSTERS, "bernoulli"), 0, N_FEATURES, "cpu")
+    task = Task(Row(None, N_CLUSTERS, "bernoulli"), 0, N_FEATURES, device)
     makers = {
         f"ClustPy {name}": partial(theirs, model)
         for name, model in clustpy(task)
         if name == "VaDE"
     }
-    for precision in ("float32", "auto"):
-        makers[f"ours, {precision}"] = partial(ours, precision, GaussianMixtureVAE)
-    makers["ours, auto, compiled"] = partial(ours, "auto", CompiledVAE)
+    settings = {
+        "float32": ("float32", GaussianMixtureVAE),
+        "auto": ("auto", GaussianMixtureVAE),
+        "auto, compiled": ("auto", CompiledVAE),
+    }
+    if device != "cpu":
+        settings["auto, replayed"] = ("auto", ReplayedVAE)
+    for name, setting in settings.items():
+        makers[f"ours, {name}"] = partial(ours, *setting, device)
     return makers
 
 
-def peak(dtype):
+def peak(dtype, device):
     """Operations per second of a product of square matrices.
 
     Parameters
     ----------
     dtype : torch.dtype
         Of the matrices.
+    device : str
+        Where they lie.
 
     Returns
     -------
     peak : float
         Multiplications and additions, of the fastest of several products.
     """
-    a, b = torch.rand(2, PEAK_SIDE, PEAK_SIDE).to(dtype)
-    torch.mm(a, b)
-    return 2 * PEAK_SIDE**3 / min(timed(torch.mm, a, b) for _ in range(N_PRODUCTS))
+    a, b = torch.rand(2, PEAK_SIDE, PEAK_SIDE).to(device, dtype)
+
+    def multiply():
+        torch.mm(a, b)
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    multiply()
+    return 2 * PEAK_SIDE**3 / min(timed(multiply) for _ in range(N_PRODUCTS))
 
 
 def operations(n_rows):
@@ -250,7 +282,7 @@ def operations(n_rows):
     return 2 * n_rows * (3 * weights - N_FEATURES * LAYERS[0])
 
 
-def measure_epochs(batch_size, data, repeat, runs):
+def measure_epochs(batch_size, data, device, repeat, runs):
     """Time an epoch of every contestant, and the machine's products.
 
     Parameters
@@ -259,6 +291,8 @@ def measure_epochs(batch_size, data, repeat, runs):
         Number of rows per step.
     data : str
         Name in the lines.
+    device : str
+        Where to train.
     repeat : int
         Which repeat.
     runs : Runs
@@ -266,10 +300,10 @@ def measure_epochs(batch_size, data, repeat, runs):
     """
     X = np.random.RandomState(0).rand(N_ROWS, N_FEATURES).astype(np.float32)
     peaks = {
-        f"peak_{name}": peak(dtype) / 1e9
+        f"peak_{name}": peak(dtype, device) / 1e9
         for name, dtype in {"float32": torch.float32, "bf16": torch.bfloat16}.items()
     }
-    for setting, make in contestants().items():
+    for setting, make in contestants(device).items():
         if not runs.done(data, setting, repeat):
             model, clock = make(batch_size)
             model.fit(X)
@@ -282,17 +316,27 @@ def measure_epochs(batch_size, data, repeat, runs):
             # Until the first epoch has ended, with what is compiled on the way.
             first = clock.stamps[0] - clock.begin if clock.begin else None
             runs.record(
-                data, setting, repeat, seconds=seconds, first=first, **peaks, **shares
+                data,
+                setting,
+                repeat,
+                seconds=seconds,
+                device=device_name(model),
+                first=first,
+                steps=-(-N_ROWS // batch_size) / seconds,
+                **peaks,
+                **shares,
             )
 
 
-def measure_predict(data, repeat, runs):
+def measure_predict(data, device, repeat, runs):
     """Time the labels of many rows.
 
     Parameters
     ----------
     data : str
         Name in the lines.
+    device : str
+        Where to train.
     repeat : int
         Which repeat.
     runs : Runs
@@ -301,7 +345,7 @@ def measure_predict(data, repeat, runs):
     rng = np.random.RandomState(0)
     X = rng.rand(N_ROWS, N_FEATURES).astype(np.float32)
     more = rng.rand(N_PREDICTED, N_FEATURES).astype(np.float32)
-    for setting, make in contestants().items():
+    for setting, make in contestants(device).items():
         if runs.done(data, setting, repeat):
             continue
         model = make(256)[0].fit(X)
@@ -312,7 +356,13 @@ def measure_predict(data, repeat, runs):
             same = model.predict(some) == model.predict(some.astype(np.float64))
             equal["equal"] = same.mean()
         runs.record(
-            data, setting, repeat, seconds=seconds, rate=N_PREDICTED / seconds, **equal
+            data,
+            setting,
+            repeat,
+            seconds=seconds,
+            device=device_name(model),
+            rate=N_PREDICTED / seconds,
+            **equal,
         )
 
 
@@ -334,14 +384,16 @@ def main(argv=None):
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rows", type=_choices(tuple(ROWS)), default=list(ROWS))
     options.add_argument("--repeats", type=int, default=5)
+    options.add_argument("--device", default="cpu")
     options.add_argument("--threads", type=int, help="default: as they are")
     options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     args = options.parse_args(argv)
     set_threads(args.threads)
     runs = Runs(args.results / "speed.jsonl")
     for row in args.rows:
+        data = row if args.device == "cpu" else f"{row}, {args.device}"
         for repeat in range(args.repeats):
-            ROWS[row](row, repeat, runs)
+            ROWS[row](data, args.device, repeat, runs)
 
 
 if __name__ == "__main__":

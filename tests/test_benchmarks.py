@@ -666,7 +666,7 @@ def test_clocks_tell_the_time_of_an_epoch(path):
 
 def test_our_epochs_are_noted(path):
     speed = importlib.import_module("speed")
-    model, clock = speed.contestants()["ours, float32"](256)
+    model, clock = speed.contestants("cpu")["ours, float32"](256)
     X = np.random.RandomState(0).rand(20, 5)
     with pytest.warns(ConvergenceWarning, match="collapsed"):
         model.set_params(encoder=MLP((4,))).fit(X)
@@ -677,7 +677,7 @@ def test_our_epochs_are_noted(path):
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_networks_of_a_contestant_are_to_be_compiled(path):
     speed = importlib.import_module("speed")
-    model, _ = speed.contestants()["ours, auto, compiled"](256)
+    model, _ = speed.contestants("cpu")["ours, auto, compiled"](256)
     module = model._module_class(
         4,
         2,
