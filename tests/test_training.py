@@ -12,6 +12,7 @@ from torch import nn
 from skdeepmix import GaussianMixtureVAE
 from skdeepmix._training import (
     BestState,
+    Means,
     map_batches,
     resolve_device,
     take_move,
@@ -114,6 +115,16 @@ def test_means_are_over_the_moves_that_had_the_term(network):
 
     optimizers = {"all": torch.optim.SGD(network.parameters(), 0.01)}
     assert take_moves(moves(), optimizers) == {"often": 3.0, "rare": 6.5}
+
+
+def test_means_begin_again_when_they_are_read():
+    means = Means()
+    assert means.read() == {}
+    means.add({"loss": torch.tensor(2.0), "guidance": torch.tensor(1.0)})
+    means.add({"loss": torch.tensor(4.0)})
+    assert means.read() == {"loss": 3.0, "guidance": 1.0}
+    means.add({"loss": torch.tensor(7.0)})
+    assert means.read() == {"loss": 7.0}
 
 
 def test_only_players_move_and_nobody_keeps_a_gradient(network, batches):
