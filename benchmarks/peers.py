@@ -257,7 +257,8 @@ def clustpy(task):
     Yields
     ------
     name : str
-        Name of the setting; one that ends in ", defaults" is as the package has it.
+        Name of the setting; one that ends in ", defaults" is as the package has it,
+        but for what does not work.
     model : estimator
         Not fitted.
     """
@@ -284,7 +285,7 @@ def clustpy(task):
     fit = {"clustering_epochs": N_EPOCHS}
     images = task.row.likelihood == "bernoulli"
     sizes = {
-        "layers": layers,
+        "layers": layers,  # its default as well
         "decoder_output_fn": torch.nn.Sigmoid if images else None,
     }
     variational = {
@@ -297,13 +298,15 @@ def clustpy(task):
     for model in (DEC, IDEC, DCN):
         yield model.__name__, model(**least, **fit, **shared)
         yield f"{model.__name__}, defaults", model(**least)
-    yield "N2D, defaults", N2D(**least)
     if find_spec("umap"):
         from umap import UMAP
 
-        # As in its paper; its default, t-SNE, takes three dimensions at most.
+        # As in its paper; its default, t-SNE, takes three dimensions at most, but is
+        # given as many as there are clusters.
+        least |= {"manifold_class": UMAP, "manifold_params": LAYOUT}
         shared["pretrain_epochs"] = N_PRETRAINING + N_EPOCHS
-        yield "N2D", N2D(manifold_class=UMAP, manifold_params=LAYOUT, **least, **shared)
+        yield "N2D", N2D(**least, **shared)
+        yield "N2D, defaults", N2D(**least)
 
 
 def gemclus(task):

@@ -5,6 +5,7 @@ longer to launch than to run. A graph launches them all at once.
 """
 
 import os
+import threading
 from contextlib import contextmanager
 
 import torch
@@ -23,14 +24,15 @@ def set_up(module, data, optimizers):
     data : Rows
         Rows.
     optimizers : dict of str to torch.optim.Optimizer
-        The players by name, before their first step. Those that can will keep all
-        that changes from step to step on the device.
+        The players by name, before their first step. Those that can be told so will
+        keep all that changes from step to step on the device.
     """
     module.replays = Replays(module.generator) if wanted(data) else None
     if module.replays is not None:
         for optimizer in optimizers.values():
             for group in optimizer.param_groups:
-                group["capturable"] = True
+                if "capturable" in group:
+                    group["capturable"] = True
 
 
 def wanted(data):
@@ -44,10 +46,15 @@ def wanted(data):
     Returns
     -------
     wanted : bool
-        If the environment variable says so and the rows lie on a CUDA device.
+        If the environment variable says so, the rows lie on a CUDA device, and this is
+        the main thread: a process can record but one graph at a time.
     """
-    switched_on = os.environ.get(SWITCH) == "1"
-    return switched_on and data.device.type == "cuda" and data.resident
+    return (
+        os.environ.get(SWITCH) == "1"
+        and data.device.type == "cuda"
+        and data.resident
+        and threading.current_thread() is threading.main_thread()
+    )
 
 
 class CudaGraph:
@@ -60,26 +67,33 @@ class CudaGraph:
     """
 
     def __init__(self, generator):
-        self._graph = torch.cuda.CUDAGraph()
-        self._graph.register_generator_state(generator)
+        self._device = generator.device
+        with torch.cuda.device(self._device):
+            self._graph = torch.cuda.CUDAGraph()
+            self._graph.register_generator_state(generator)
 
     @contextmanager
     def recording(self):
         """Record what is launched, without running it."""
-        with torch.cuda.graph(self._graph):
-            yield
+        with torch.cuda.device(self._device):
+            stream = torch.cuda.Stream()
+            # The outer one restores the stream, should a recording fail to end.
+            with torch.cuda.stream(stream), torch.cuda.graph(self._graph, None, stream):
+                yield
 
     def replay(self):
         """Run what was recorded."""
-        self._graph.replay()
+        with torch.cuda.device(self._device):
+            self._graph.replay()
 
 
 class Replays:
     """Moves of batches of equal size, recorded once an epoch and replayed.
 
     The first epoch is played move by move, so that optimizers and losses have made
-    what they keep. Numbers of the host, such as step sizes, are recorded as they are:
-    they change from epoch to epoch alone, and every epoch is recorded anew.
+    what they keep: every loss and every gradient has to be there in it. Numbers of the
+    host, such as step sizes, are recorded as they are: they change from epoch to epoch
+    alone, and every epoch is recorded anew.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """The optimisation loop, seeds, precision and batched inference."""
 
 import copy
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -32,8 +33,9 @@ class Means:
         """
         for name, term in terms.items():
             if name not in self._sums:
-                self._sums[name] = torch.zeros_like(term)
-                self._counts[name] = torch.zeros_like(term)
+                dtype = torch.promote_types(term.dtype, torch.float32)
+                self._sums[name] = torch.zeros_like(term, dtype=dtype)
+                self._counts[name] = torch.zeros_like(term, dtype=dtype)
             self._sums[name] += term
             self._counts[name] += 1
 
@@ -60,7 +62,7 @@ def take_moves(moves, optimizers, precision="float32", means=None):
 
     Parameters
     ----------
-    moves : iterator of (terms, *players)
+    moves : generator of (terms, *players)
         What :meth:`MixtureModule.losses` yields: a dict of named scalar losses, whose
         sum is minimised, and the names of the optimizers that step; no name means all
         of them.
@@ -81,10 +83,12 @@ def take_moves(moves, optimizers, precision="float32", means=None):
     autocast = torch.autocast(
         device.type, torch.bfloat16, enabled=uses_bfloat16(precision, device)
     )
-    while (move := _next_move(moves, autocast)) is not None:
-        terms, *players = move
-        take_move(terms, [optimizers[name] for name in players or optimizers])
-        means.add(terms)
+    # A recording must end where a step fails.
+    with closing(moves):
+        while (move := _next_move(moves, autocast)) is not None:
+            terms, *players = move
+            take_move(terms, [optimizers[name] for name in players or optimizers])
+            means.add(terms)
     return means.read()
 
 

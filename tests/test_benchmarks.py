@@ -677,7 +677,7 @@ def test_our_epochs_are_noted(path):
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_networks_of_a_contestant_are_to_be_compiled(path):
     speed = importlib.import_module("speed")
-    model, _ = speed.contestants("cpu")["ours, auto, compiled"](256)
+    model, _ = speed.variants("cpu")["ours, auto, compiled"](256)
     module = model._module_class(
         4,
         2,

@@ -101,6 +101,10 @@ def test_moves_of_two_players_equal_a_loop_by_hand_bit_for_bit(network, batches)
     assert states_equal(generator, expected_generator)
 
 
+def one(*move):
+    yield move
+
+
 def test_means_are_over_the_moves_that_had_the_term(network):
     values = [
         ({"often": 1.0, "rare": 5.0},),
@@ -133,7 +137,7 @@ def test_only_players_move_and_nobody_keeps_a_gradient(network, batches):
         "first": torch.optim.SGD(network[0].parameters(), 0.1),
         "last": torch.optim.SGD(network[2].parameters(), 0.1),
     }
-    take_moves(iter([(loss_terms(network, batches[0]), "last")]), optimizers)
+    take_moves(one(loss_terms(network, batches[0]), "last"), optimizers)
     assert states_equal(network[0], before[0])
     assert not states_equal(network[2], before[2])
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -145,7 +149,7 @@ def test_no_name_moves_every_player(network, batches):
         "first": torch.optim.SGD(network[0].parameters(), 0.1),
         "last": torch.optim.SGD(network[2].parameters(), 0.1),
     }
-    take_moves(iter([(loss_terms(network, batches[0]),)]), players)
+    take_moves(one(loss_terms(network, batches[0])), players)
     assert not torch.equal(network[0].weight, before[0].weight)
     assert not torch.equal(network[2].weight, before[2].weight)
 

@@ -1,7 +1,6 @@
 """What the author of a model writes: networks, losses, posterior and sampling."""
 
 from abc import ABC, abstractmethod
-from itertools import chain
 
 import torch
 from torch import nn
@@ -140,14 +139,16 @@ class LatentModule(nn.Module, ABC):
         batches : iterable of torch.Tensor
             Indices of the batches.
 
-        Returns
-        -------
-        moves : iterator of tuple
+        Yields
+        ------
+        move : tuple
             Those of all batches.
         """
         if self.replays is not None:
-            return self.replays.play(moves_of, batches)
-        return chain.from_iterable(map(moves_of, batches))
+            yield from self.replays.play(moves_of, batches)
+        else:
+            for rows in batches:
+                yield from moves_of(rows)
 
     def reconstruction(self, x):
         """Loss of the pre-training; default: the squared error of a row.
@@ -266,6 +267,8 @@ class MixtureModule(LatentModule):
         Logarithms of the mixing weights.
     generator : torch.Generator or None
         Source of noise while the module is trained.
+    replays : Replays or None
+        What replays steps while the module is trained, if anything does.
     schedule_end : float
         Fraction of the fit at which the module's own schedules have ended, and until
         which the step size stays as it is.
