@@ -411,6 +411,7 @@ TABLES = (
         (
             "defaults",
             "random",
+            "random, 2,400 epochs",
             "floor added, random",
             "Algorithm 1, random",
         ),

@@ -288,6 +288,7 @@ ROWS = {
         (
             Setting("defaults", DIGITS, SEEDS),
             Setting("random", RANDOM, SEEDS),
+            Setting("random, 2,400 epochs", {**RANDOM, "max_iter": 2400}, SEEDS),
             Setting("floor added, random", {**RANDOM, "variant": AdditiveMPCC}, (0, 1)),
             Setting(
                 "Algorithm 1, random", {**RANDOM, "variant": AlgorithmMPCC}, (0, 1)
