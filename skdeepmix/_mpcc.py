@@ -103,14 +103,7 @@ class MPCCModule(ParzenModule):
             spectrally_normalized(layer, generator)
         self._share(n_shared)
         self.likelihood = LIKELIHOODS[likelihood]()
-        means = torch.empty(n_clusters, n_latent)
-        self.means = nn.Parameter(nn.init.orthogonal_(means, generator=generator))
-        self.log_scales = nn.Parameter(torch.full_like(means, FIRST_LOG_SCALE))
-        log_weights = torch.full((n_clusters,), -math.log(n_clusters))
-        self.register_buffer("log_weights", log_weights)
-        # Units of the encoder, in which the clusters of a start have unit scale.
-        self.register_buffer("code_center", torch.zeros(n_latent))
-        self.register_buffer("code_scale", torch.tensor(1.0))
+        self._make_prior(generator)
         # A moving average of the network, from which rows are generated after the fit.
         self.average = without_parameters(self.network)
         self.register_buffer("n_steps", torch.tensor(0.0))
@@ -119,6 +112,16 @@ class MPCCModule(ParzenModule):
         noise = torch.randn(n_draws, n_latent, generator=generator)
         self.register_buffer("score_noise", noise)
         self.register_buffer("row_bandwidth", torch.tensor(1.0))
+
+    def _make_prior(self, generator):
+        means = torch.empty(self.n_clusters, self.n_latent)
+        self.means = nn.Parameter(nn.init.orthogonal_(means, generator=generator))
+        self.log_scales = nn.Parameter(torch.full_like(means, FIRST_LOG_SCALE))
+        log_weights = torch.full((self.n_clusters,), -math.log(self.n_clusters))
+        self.register_buffer("log_weights", log_weights)
+        # Units of the encoder, in which the clusters of a start have unit scale.
+        self.register_buffer("code_center", torch.zeros(self.n_latent))
+        self.register_buffer("code_scale", torch.tensor(1.0))
 
     def _share(self, n_shared):
         if n_shared == 0:
