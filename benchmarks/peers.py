@@ -140,7 +140,7 @@ def ours(task):
     Yields
     ------
     name : str
-        Name of the setting; one that ends in ", defaults" is as a user has it.
+        Name of the setting; one that ends in " defaults" is as a user has it.
     model : estimator
         Not fitted.
     """
@@ -164,7 +164,7 @@ def ours(task):
     for model in models:
         yield model.__name__, model(**shared)
     yield (
-        "GaussianMixtureVAE, defaults",
+        "GaussianMixtureVAE defaults",
         GaussianMixtureVAE(
             task.row.n_clusters, device=task.device, random_state=task.seed
         ),
@@ -257,7 +257,7 @@ def clustpy(task):
     Yields
     ------
     name : str
-        Name of the setting; one that ends in ", defaults" is as the package has it,
+        Name of the setting; one that ends in " defaults" is as the package has it,
         but for what does not work.
     model : estimator
         Not fitted.
@@ -294,10 +294,10 @@ def clustpy(task):
         "neural_network": (VariationalAutoencoder, sizes),
     }
     yield "VaDE", VaDE(**least, **fit, **shared | variational)
-    yield "VaDE, defaults", VaDE(**least, **variational)
+    yield "VaDE defaults", VaDE(**least, **variational)
     for model in (DEC, IDEC, DCN):
         yield model.__name__, model(**least, **fit, **shared)
-        yield f"{model.__name__}, defaults", model(**least)
+        yield f"{model.__name__} defaults", model(**least)
     if find_spec("umap"):
         from umap import UMAP
 
@@ -306,7 +306,7 @@ def clustpy(task):
         least |= {"manifold_class": UMAP, "manifold_params": LAYOUT}
         shared["pretrain_epochs"] = N_PRETRAINING + N_EPOCHS
         yield "N2D", N2D(**least, **shared)
-        yield "N2D, defaults", N2D(**least)
+        yield "N2D defaults", N2D(**least)
 
 
 def gemclus(task):

@@ -776,7 +776,7 @@ def test_peers_have_the_same_sizes_on_every_row(peers):
             assert found - {None} == {row.n_clusters}
         assert models["PCA + GaussianMixture"][0].n_components == 16
         assert models["MPCC"].max_iter == models["GumbelSoftmaxVAE"].max_iter
-        as_it_is = models["GaussianMixtureVAE, defaults"]
+        as_it_is = models["GaussianMixtureVAE defaults"]
         assert as_it_is.encoder is None
         assert as_it_is.max_iter == GaussianMixtureVAE().max_iter
 
