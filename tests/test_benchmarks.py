@@ -629,6 +629,23 @@ def test_time_until_a_peer_is_overtaken(studies):
     ]
 
 
+def test_every_peer_is_a_point_with_its_name(path):
+    pytest.importorskip("matplotlib").use("agg")
+    plots = importlib.import_module("plots")
+    names = ("ours", "ours", "theirs")
+    lines = [
+        {"data": "rows", "setting": name, "seconds": i + 1.0, "acc": 0.5 + i / 10}
+        for i, name in enumerate(names)
+    ]
+    lines[0]["curve"] = lines[1]["curve"] = {}
+    (ax,) = plots.draw_peers(lines).axes
+    assert [text.get_text() for text in ax.texts] == ["ours", "theirs"]
+    points = [tuple(float(v[0]) for v in line.get_data()) for line in ax.lines]
+    assert points == [pytest.approx((1.5, 0.55)), pytest.approx((3.0, 0.7))]
+    assert ax.lines[0].get_color() != ax.lines[1].get_color()
+    plots.plt.close("all")
+
+
 def test_growth_is_told_by_row(studies):
     line = {"setting": "1000 rows", "seconds": 2.0, "n_rows": 1000, "fit_mb": 10.2}
     line |= {"predict_seconds": 0.5, "predict_mb": 3.0}
