@@ -485,7 +485,8 @@ class MPCC(BaseDeepMixture):
         that have finished.
     max_iter : int, default=100
         Number of epochs, all of which are played: the losses of a game do not tell when
-        to stop. Pre-training comes on top with a quarter as many.
+        to stop. Pre-training comes on top with a quarter as many. ``init="random"``
+        takes tens of thousands of rounds, that is batches.
     batch_size : int or "auto", default="auto"
         Number of rows per round, parted among the steps of the critic; ``"auto"`` is
         n_samples / 14, from 100 to 256.

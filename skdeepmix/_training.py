@@ -247,7 +247,7 @@ def draw_seed(random_state):
     return int(random_state.randint(np.iinfo(np.int32).max))
 
 
-def map_batches(function, batches):
+def map_batches(function, batches, n_samples):
     """Apply a function of tensors to batches, without gradients.
 
     Parameters
@@ -255,12 +255,23 @@ def map_batches(function, batches):
     function : callable
         Maps a tensor of n rows to a tensor of n rows.
     batches : iterable of torch.Tensor
-        The batches.
+        The batches; at least one.
+    n_samples : int
+        Number of rows of all batches.
 
     Returns
     -------
     results : ndarray of shape (n_samples, ...)
         The results, in order.
     """
+    results, start = None, 0
     with torch.inference_mode():
-        return np.concatenate([function(x).cpu().numpy() for x in batches])
+        for x in batches:
+            found = function(x).cpu().numpy()
+            # One array from the beginning: results of batches that are kept until the
+            # end lie between the blocks of rows and keep their memory from reuse.
+            if results is None:
+                results = np.empty((n_samples, *found.shape[1:]), found.dtype)
+            results[start : start + len(found)] = found
+            start += len(found)
+    return results

@@ -1,7 +1,10 @@
 """Rows on demand: what is gathered, how it is scaled, and what stays on disk."""
 
 import re
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -295,6 +298,47 @@ def test_memory_maps_and_their_views_stay_on_disk(tmp_path, view):
     rows = Rows(X, Scaling.fit(X)).reside()
     assert rows._resident is None
     np.testing.assert_allclose(rows[slice(None)], standardized(X), rtol=1e-5, atol=1e-5)
+
+
+PREDICT_A_MAP = """
+import re, sys, warnings
+from pathlib import Path
+
+import numpy as np
+
+from skdeepmix import GaussianMixtureVAE
+from skdeepmix.networks import MLP
+
+
+def anonymous_bytes():
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(r"RssAnon:\\s+(\\d+)", status)[1])
+
+
+X = np.load(sys.argv[1], mmap_mode="r")
+model = GaussianMixtureVAE(2, encoder=MLP((4,)), init="random", max_iter=1)
+with warnings.catch_warnings(action="ignore"):
+    model.fit(np.random.RandomState(0).rand(20, X.shape[1]))
+model.predict(X[:10_000])
+before = anonymous_bytes()
+model.predict(X)
+print((anonymous_bytes() - before) / X.nbytes)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells.")
+def test_results_of_batches_do_not_keep_the_memory_of_rows(tmp_path):
+    # A sparse file: zeros take no room on the disk.
+    np.lib.format.open_memmap(
+        tmp_path / "X.npy", "w+", dtype=np.float32, shape=(100_000, 800)
+    ).flush()
+    found = subprocess.run(
+        [sys.executable, "-c", PREDICT_A_MAP, tmp_path / "X.npy"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(found.stdout) < 0.2
 
 
 @pytest.mark.filterwarnings("ignore:The clusters collapsed")

@@ -361,5 +361,5 @@ def test_device_must_be_known_to_torch(device):
 def test_map_batches_keeps_the_order_and_needs_no_gradient():
     weight = nn.Parameter(torch.tensor(2.0))
     batches = draw(7, 3).split(2)
-    found = map_batches(lambda x: weight * x, batches)
+    found = map_batches(lambda x: weight * x, batches, 7)
     np.testing.assert_array_equal(found, 2 * draw(7, 3))

@@ -83,7 +83,8 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
         module = run.module
         self._pretrain(module, data)
         module.eval()  # normalisation of codes must not depend on the batch
-        codes = map_batches(module.embed, (data[rows] for rows in data.ordered()))
+        batches = (data[rows] for rows in data.ordered())
+        codes = map_batches(module.embed, batches, len(data))
         if not np.isfinite(codes).all():
             raise ValueError(
                 f"The latent codes of {type(self).__name__} are not finite after the "
@@ -266,7 +267,7 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
 
         drawn = torch.from_numpy(self._order[labels])
         blocks = row_blocks(len(labels), self.n_features_in_)
-        X = map_batches(draw, (drawn[block] for block in blocks))
+        X = map_batches(draw, (drawn[block] for block in blocks), len(labels))
         return self._scaling.to_data(X), labels
 
     def _sampled_labels(self, n_samples, cluster, random_state):

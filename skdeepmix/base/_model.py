@@ -432,7 +432,9 @@ class BaseDeepModel(
         like = next(module.parameters())
         rows = Rows(X, scaling, dtype=like.dtype, device=like.device)
         results = map_batches(
-            lambda x: function(module, x), (rows[block] for block in rows.ordered())
+            lambda x: function(module, x),
+            (rows[block] for block in rows.ordered()),
+            len(rows),
         )
         return results.astype(dtype, copy=False)
 
