@@ -3,7 +3,7 @@
     python benchmarks/plots.py
 
 writes ``doc/developers/images/starts_kept_<data>.png`` and, in
-``doc/benchmarks/images``, ``vaes_loss.png`` and ``peers_<data>.png``.
+``doc/benchmarks/images``, ``vaes_loss.png``, ``peers_<data>.png`` and ``growth.png``.
 """
 
 import argparse
@@ -116,6 +116,44 @@ def draw_peers(lines):
     return figure
 
 
+def draw_growth(lines):
+    """Draw time per row and memory against rows and clusters.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``growth.jsonl``, of one start.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        A column for rows, with the fewest clusters, and one for clusters, with the
+        fewest rows; a line each for fit and predict.
+    """
+    figure, axes = plt.subplots(
+        2, 2, figsize=(7, 5), sharex="col", sharey="row", layout="constrained"
+    )
+    titles = {"n_rows": "rows", "n_clusters": "clusters"}
+    for column, (name, other) in zip(axes.T, (titles, reversed(titles)), strict=True):
+        least = min(line[other] for line in lines)
+        shown = [line for line in lines if line[other] == least]
+        shown.sort(key=lambda line: line[name])
+        x = [line[name] for line in shown]
+        for call, key in {"fit": "seconds", "predict": "predict_seconds"}.items():
+            times = [1e6 * line[key] / line["n_rows"] for line in shown]
+            column[0].plot(x, times, "o-", label=call)
+            column[1].plot(x, [line[f"{call}_mb"] for line in shown], "o-", label=call)
+        for ax in column:
+            ax.set(xscale="log", yscale="log")
+            ax.grid(alpha=0.3)
+        column[0].set_title(f"{titles[other]}: {least:,}")
+        column[1].set_xlabel(titles[name])
+    axes[0, 0].set_ylabel("µs a row")
+    axes[1, 0].set_ylabel("anonymous memory, MB")
+    axes[0, 0].legend()
+    return figure
+
+
 def main(argv=None):
     """Draw all figures.
 
@@ -141,6 +179,10 @@ def main(argv=None):
         figure = draw_peers(runs)
         figure.savefig(papers / f"peers_{data}.png", dpi=80)
         plt.close(figure)
+    lines = read_lines(args.results / "growth.jsonl")
+    figure = draw_growth([line for line in lines if "random" in line["setting"]])
+    figure.savefig(papers / "growth.png", dpi=80)
+    plt.close(figure)
     lines = read_lines(args.results / "mixture_of_vaes.jsonl")
     lines = [line for line in lines if line["data"] == "mnist-reconstruction"]
     figure = draw_losses(lines)
