@@ -28,6 +28,7 @@ from peers import LAYERS, N_LATENT, Row, Task, clustpy, cross_entropy
 
 from skdeepmix import GaussianMixtureVAE, _cuda_graphs
 from skdeepmix._gaussian_mixture_vae import GaussianMixtureVAEModule
+from skdeepmix._training import resolve_device
 from skdeepmix.networks import MLP
 
 N_FEATURES = 784
@@ -408,11 +409,12 @@ def main(argv=None):
     options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     args = options.parse_args(argv)
     set_threads(args.threads)
+    device = str(resolve_device(args.device))
     runs = Runs(args.results / "speed.jsonl")
     for row in args.rows:
-        data = row if args.device == "cpu" else f"{row}, {args.device}"
+        data = row if device == "cpu" else f"{row}, {device}"
         for repeat in range(args.repeats):
-            ROWS[row](data, args.device, repeat, runs)
+            ROWS[row](data, device, repeat, runs)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class LatentModule(nn.Module, ABC):
 
         Returns
         -------
-        moves : iterator of tuple
+        moves : generator of tuple
             The reconstruction loss of every batch.
         """
 
@@ -389,7 +389,7 @@ class MixtureModule(LatentModule):
 
         Returns
         -------
-        moves : iterator of tuple
+        moves : generator of tuple
             As in `losses`, with the guidance towards the start added.
         """
 
