@@ -198,22 +198,34 @@ def graph_layout(graph, start, seed, n_epochs=100):
 
 def _move(layout, heads, tails, step, generator):
     """Take the steps of a block of edges, in place."""
-    gap = layout[heads] - layout[tails]
-    square = gap.square().sum(1, keepdim=True).clamp(min=1e-12)
+    at = layout.index_select(0, heads)
+    gap = at - layout.index_select(0, tails)
+    square = _square_norm(gap).clamp_(min=1e-12)
     power = square**CURVE_B
     pull = -2 * CURVE_A * CURVE_B * power / (square * (1 + CURVE_A * power))
-    pull = step * (pull * gap).clamp(-MAX_STEP, MAX_STEP)
+    pull = _limited(gap.mul_(pull), step)
     others = torch.randint(
         len(layout),
         (len(heads), N_NEGATIVES),
         generator=generator,
     )
-    gap = layout[heads].unsqueeze(1) - layout[others]
-    square = gap.square().sum(2, keepdim=True)
-    push = 2 * CURVE_B / ((0.001 + square) * (1 + CURVE_A * square**CURVE_B))
-    push = step * (push * gap).clamp(-MAX_STEP, MAX_STEP).sum(1)
-    layout.index_add_(0, heads, pull + push)
-    layout.index_add_(0, tails, -pull)
+    moved = pull.clone()
+    for other in others.unbind(1):  # one at a time, which stay in the cache
+        gap = at - layout.index_select(0, other)
+        square = _square_norm(gap)
+        push = 2 * CURVE_B / ((0.001 + square) * (1 + CURVE_A * square**CURVE_B))
+        moved += _limited(gap.mul_(push), step)
+    layout.index_add_(0, heads, moved)
+    layout.index_add_(0, tails, pull.neg_())
+
+
+def _square_norm(gap):
+    return gap.square().sum(1, keepdim=True)
+
+
+def _limited(move, step):
+    """Scale a full step, none of whose coordinates may be too large, in place."""
+    return move.clamp_(-MAX_STEP, MAX_STEP).mul_(step)
 
 
 def compression(graph, labels):
