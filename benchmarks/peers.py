@@ -5,7 +5,8 @@
 appends to ``benchmarks/results/peers.jsonl`` and skips what is there; every fit has a
 process of its own, whose peak memory is recorded. Peers come with
 ``pip install skdeepmix[bench]``; those that are not installed are left out. Everything
-is in float32, on the same device. GemClus has one hidden layer and no autoencoder.
+but our defaults is in float32, on the same device. GemClus has one hidden layer and no
+autoencoder.
 """
 
 import multiprocessing
@@ -151,6 +152,7 @@ def ours(task):
         "likelihood": task.row.likelihood,
         "batch_size": BATCH_SIZE,
         "max_iter": N_EPOCHS,
+        "precision": "float32",
         "device": task.device,
         "random_state": task.seed,
     }

@@ -9,6 +9,7 @@ writes ``doc/developers/images/starts_kept_<data>.png`` and, in
 import argparse
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -97,22 +98,31 @@ def draw_peers(lines):
     Returns
     -------
     figure : matplotlib.figure.Figure
-        A point per setting, the mean over seeds, with its name.
+        A number per setting, ours in red, at the means over seeds; best first in the
+        legend.
     """
-    figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-    for (setting,), runs in grouped(lines, "setting").items():
-        seconds, acc = (
-            np.mean([run[key] for run in runs]) for key in ("seconds", "acc")
-        )
-        is_ours = "curve" in runs[0]
-        color, marker = ("tab:red", "o") if is_ours else ("tab:blue", "s")
-        ax.plot(seconds, acc, marker, color=color)
-        ax.annotate(
-            setting, (seconds, acc), (4, 3), textcoords="offset points", fontsize=8
+    figure, ax = plt.subplots(figsize=(9, 5), layout="constrained")
+    means = {
+        setting: [fmean(run[key] for run in runs) for key in ("acc", "seconds")]
+        for (setting,), runs in grouped(lines, "setting").items()
+    }
+    ours = {line["setting"] for line in lines if "curve" in line}
+    best_first = sorted(means, key=means.get, reverse=True)
+    for number, setting in enumerate(best_first, start=1):
+        acc, seconds = means[setting]
+        ax.plot(
+            seconds,
+            acc,
+            linestyle="none",
+            marker=f"${number}$",
+            markersize=8 if number < 10 else 13,
+            color="tab:red" if setting in ours else "tab:blue",
+            label=setting,
         )
     ax.set(xscale="log", xlabel="seconds", ylabel="ACC")
-    ax.margins(x=0.15)
+    ax.margins(0.08)
     ax.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize=8)
     return figure
 
 

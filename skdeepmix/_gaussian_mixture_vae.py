@@ -298,7 +298,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
     n_importance : int, default=10
         Number of importance samples of `score_samples`: 1 is the evidence lower bound,
         more tighten it.
-    precision : {"auto", "float32", "bfloat16"}, default="float32"
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of the networks in training; ``"auto"`` is bfloat16 where the device
         multiplies it natively, else float32.
     device : str or torch.device, default="auto"
@@ -398,7 +398,7 @@ class GaussianMixtureVAE(BaseDeepMixture):
         min_information=0.0,
         learn_weights=False,
         n_importance=10,
-        precision="float32",
+        precision="auto",
         device="auto",
         verbose=0,
         random_state=None,
