@@ -209,18 +209,18 @@ def _move(layout, heads, tails, step, generator):
         (len(heads), N_NEGATIVES),
         generator=generator,
     )
-    moved = pull.clone()
-    for other in others.unbind(1):  # one at a time, which stay in the cache
-        gap = at - layout.index_select(0, other)
-        square = _square_norm(gap)
-        push = 2 * CURVE_B / ((0.001 + square) * (1 + CURVE_A * square**CURVE_B))
-        moved += _limited(gap.mul_(push), step)
-    layout.index_add_(0, heads, moved)
+    # Negatives first, which sums over them take in long strides.
+    negatives = layout.index_select(0, others.T.flatten())
+    gap = at - negatives.view(N_NEGATIVES, *at.shape)
+    square = _square_norm(gap)
+    push = 2 * CURVE_B / ((0.001 + square) * (1 + CURVE_A * square**CURVE_B))
+    push = _limited(gap.mul_(push), step).sum(0)
+    layout.index_add_(0, heads, push.add_(pull))
     layout.index_add_(0, tails, pull.neg_())
 
 
 def _square_norm(gap):
-    return gap.square().sum(1, keepdim=True)
+    return gap.square().sum(-1, keepdim=True)
 
 
 def _limited(move, step):
