@@ -27,7 +27,15 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import Runs, _choices, fit_and_record, parser, scores, set_threads
+from _runs import (
+    Runs,
+    _choices,
+    fit_and_record,
+    parser,
+    scores,
+    set_threads,
+    timed,
+)
 
 import skdeepmix.initialization
 from skdeepmix import GaussianMixtureVAE, datasets
@@ -40,6 +48,7 @@ from skdeepmix._neighbor_graph import (
     principal_components,
     spectral_start,
 )
+from skdeepmix.base import _mixture
 from skdeepmix.initialization import (
     N_LAYOUT_SEEDINGS,
     N_NEIGHBORS,
@@ -132,6 +141,7 @@ NUMBER_DATA = {
     "coil20": range(8, 33, 4),
 }
 LAYOUT_DATA = ("digits", "coil20", "usps", "pendigits", "mnist10k")
+PRETRAININGS = (0.0625, 0.125, 0.25)
 
 
 def model(X, n_clusters, seed, **parameters):
@@ -560,6 +570,35 @@ def record_criteria(runs, X, y, n_clusters, data, setting, seed):
     print(f"{data}, {setting}, seed {seed}: ACC {line['acc']:.3f}, {seconds:.1f} s")
 
 
+# How long to pre-train
+
+
+@contextmanager
+def pretraining(fraction):
+    """Change the length of the pre-training, a fraction of the epochs of the fit."""
+    before = _mixture.PRETRAINING
+    _mixture.PRETRAINING = fraction
+    try:
+        yield
+    finally:
+        _mixture.PRETRAINING = before
+
+
+def run_pretraining(runs, load, name, seeds):
+    """Start the model after a shorter or a longer pre-training."""
+    X, y = load()
+    for seed in seeds or SEEDS[:3]:
+        for fraction in PRETRAININGS:
+            setting = f"{fraction} of the epochs"
+            if runs.done(name, setting, seed):
+                continue
+            estimator = AutoencoderClusters(model(X, len(np.unique(y)), seed))
+            with pretraining(fraction):
+                seconds = timed(estimator.fit, X)
+            acc = clustering_accuracy(y, estimator.labels_)
+            runs.record(name, setting, seed, seconds=seconds, acc=acc)
+
+
 # Layouts beside umap-learn
 
 
@@ -623,6 +662,7 @@ ROWS = {
     "kept": (run_kept, KEPT_DATA),
     "restarts": (run_restarts, RESTART_DATA),
     "number": (run_number, tuple(NUMBER_DATA)),
+    "pretraining": (run_pretraining, LAYOUT_DATA),
     "layout": (run_layout, LAYOUT_DATA),
 }
 
