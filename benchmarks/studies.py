@@ -321,6 +321,34 @@ def growth(lines):
     ]
 
 
+def pretrainings(lines):
+    """ACC of the start and the time until it, by the length of the pre-training.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_pretraining.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; a row per data set.
+    """
+    settings = list(dict.fromkeys(line["setting"] for line in lines))
+    rows = [["Data", *settings]]
+    for (data,), runs in grouped(lines, "data").items():
+        by_setting = grouped(runs, "setting")
+        cells = [
+            f"{spread([run['acc'] for run in found])}, "
+            f"{fmean(run['seconds'] for run in found):.0f} s"
+            if (found := by_setting.get((setting,)))
+            else MISSING
+            for setting in settings
+        ]
+        rows.append([data, *cells])
+    return rows
+
+
 def overtaken(lines):
     """Seconds until our models reach the accuracy of each peer.
 

@@ -631,6 +631,12 @@ TABLES = (
         "starts_number",
         studies.numbers,
     ),
+    Study(
+        "starts_pretraining",
+        "ACC of the start, and the time until it, by the length of the pre-training",
+        "starts_pretraining",
+        studies.pretrainings,
+    ),
     *(
         Table(
             f"starts_layout_{data}",

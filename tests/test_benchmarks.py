@@ -456,6 +456,7 @@ def test_the_split_parts_all_rows(starts):
         ("candidates", 12),
         ("restarts", 1),
         ("number", 2),
+        ("pretraining", 3),
     ],
 )
 def test_studies_are_run_once(starts, runs, tiny, study, n_lines):
@@ -478,6 +479,34 @@ def test_starts_are_fitted_with_every_treatment(starts, runs, tiny, monkeypatch)
     assert set(guided) == {f"k-means, {name}" for name in starts.TREATMENTS}
     assert {line["estimator"].count("beta=1.0") for line in runs.lines()} == {0, 1}
     assert weight == initialization.GUIDANCE_WEIGHT
+
+
+def test_pre_training_is_as_long_as_it_says(starts, monkeypatch):
+    seen = []
+    module = starts.GaussianMixtureVAE._module_class
+    epoch = module.pretraining_epoch
+
+    def seen_epoch(module, data):
+        seen.append(data)
+        return epoch(module, data)
+
+    monkeypatch.setattr(module, "pretraining_epoch", seen_epoch)
+    model = GaussianMixtureVAE(1, encoder=MLP((2,)), max_iter=16)
+    for fraction, n_epochs in {0.0625: 1, 0.125: 2, 0.25: 4}.items():
+        with starts.pretraining(fraction):
+            starts.AutoencoderClusters(model).fit(np.eye(4))
+        assert len(seen) == n_epochs
+        seen.clear()
+
+
+def test_the_length_of_the_pre_training_is_a_column(studies):
+    lines = [
+        {"data": data, "setting": "0.25", "seed": seed, "acc": 0.5, "seconds": 2.0}
+        for data, seed in (("a", 0), ("a", 1), ("b", 0))
+    ]
+    lines[-1]["setting"] = "0.125"
+    rows = studies.pretrainings(lines)
+    assert rows[1:] == [["a", "0.500 ± 0.000, 2 s", "–"], ["b", "–", "0.500, 2 s"]]
 
 
 def test_failures_rank_last_and_ties_are_shared(studies):
