@@ -80,8 +80,12 @@ def take_moves(moves, optimizers, precision="float32", means=None):
     """
     means = means or Means()
     device = next(iter(optimizers.values())).param_groups[0]["params"][0].device
+    # The cache of cast weights is one for all threads, each of which empties it.
     autocast = torch.autocast(
-        device.type, torch.bfloat16, enabled=uses_bfloat16(precision, device)
+        device.type,
+        torch.bfloat16,
+        enabled=uses_bfloat16(precision, device),
+        cache_enabled=False,
     )
     # A recording must end where a step fails.
     with closing(moves):
