@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import mmap
 import re
 import signal
 import time
@@ -668,9 +669,11 @@ def test_every_peer_is_a_point_with_its_name(path):
     ]
     lines[0]["curve"] = lines[1]["curve"] = {}
     (ax,) = plots.draw_peers(lines).axes
-    assert [text.get_text() for text in ax.texts] == ["ours", "theirs"]
+    (legend,) = ax.figure.legends
+    assert [text.get_text() for text in legend.texts] == ["theirs", "ours"]
+    assert [line.get_marker() for line in ax.lines] == ["$1$", "$2$"]
     points = [tuple(float(v[0]) for v in line.get_data()) for line in ax.lines]
-    assert points == [pytest.approx((1.5, 0.55)), pytest.approx((3.0, 0.7))]
+    assert points == [pytest.approx((3.0, 0.7)), pytest.approx((1.5, 0.55))]
     assert ax.lines[0].get_color() != ax.lines[1].get_color()
     plots.plt.close("all")
 
@@ -778,7 +781,10 @@ def test_memory_is_watched(path):
     before = growth.process_memory("RssAnon")
 
     def use():
-        kept = np.ones(2**24)
+        # New pages, which an array would not need where freed ones are at hand.
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        kept = mmap.mmap(-1, 2**27, flags=flags)
+        np.frombuffer(kept, np.uint8)[:] = 1
         time.sleep(0.2)
         return kept
 
