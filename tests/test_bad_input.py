@@ -559,7 +559,7 @@ def test_one_cluster_of_few_rows(cls, n_samples):
     assert np.isfinite(model.score_samples(rows)).all()
 
 
-@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.filterwarnings("ignore:Number of")
 @pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS)
 def test_last_batch_of_one_row(cls):
     # Networks side by side have no batch normalisation.
