@@ -37,8 +37,7 @@ from _runs import (
     timed,
 )
 
-import skdeepmix.initialization
-from skdeepmix import GaussianMixtureVAE, datasets
+from skdeepmix import GaussianMixtureVAE, datasets, initialization
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._neighbor_graph import (
     compression,
@@ -69,8 +68,6 @@ SEEDS = (0, 1, 2, 3, 4)
 STUDY_EPOCHS = 40
 # Rows whose labels are kept on file, to compare restarts with each other.
 N_LABELS = 1000
-# bfloat16 pays where networks are large; it changes the speed, not the method.
-BFLOAT16_ROWS = 5000
 SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -141,30 +138,7 @@ NUMBER_DATA = {
     "coil20": range(8, 33, 4),
 }
 LAYOUT_DATA = ("digits", "coil20", "usps", "pendigits", "mnist10k")
-PRETRAININGS = (0.0625, 0.125, 0.25)
-
-
-def model(X, n_clusters, seed, **parameters):
-    """The model with its default parameters.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Rows, of which only the number matters here.
-    n_clusters, seed : int
-        Number of clusters and `random_state`.
-    **parameters : object
-        What is not default.
-
-    Returns
-    -------
-    model : GaussianMixtureVAE
-        Not fitted.
-    """
-    precision = "bfloat16" if X.shape[0] >= BFLOAT16_ROWS else "float32"
-    return GaussianMixtureVAE(
-        n_clusters, precision=precision, random_state=seed, **parameters
-    )
+PRETRAININGS = (0.0625, 0.125, 0.25, 0.5, 1.0)
 
 
 # Defaults for any table
@@ -247,7 +221,7 @@ def competitors(X, n_clusters, seed):
         Not fitted. Mixtures get float64, and of more than 50 features 50 principal
         components.
     """
-    yield "default", model(X, n_clusters, seed)
+    yield "default", GaussianMixtureVAE(n_clusters, random_state=seed)
     yield "KMeans", KMeans(n_clusters, n_init=10, random_state=seed)
     mixtures = {
         "GaussianMixture, full": GaussianMixture(n_clusters, random_state=seed),
@@ -267,7 +241,12 @@ def competitors(X, n_clusters, seed):
         SpectralClustering(n_clusters, affinity="nearest_neighbors", random_state=seed),
     )
     start = KMeans(n_clusters, n_init=10)
-    yield "AE + KMeans", AutoencoderClusters(model(X, n_clusters, seed, init=start))
+    yield (
+        "AE + KMeans",
+        AutoencoderClusters(
+            GaussianMixtureVAE(n_clusters, random_state=seed, init=start)
+        ),
+    )
 
 
 def run_defaults(runs, load, name, seeds, every=8):
@@ -292,7 +271,9 @@ def run_random(runs, load, name, seeds):
     for seed in seeds or SEEDS:
         key = {"data": name, "setting": "random, beta 1", "seed": seed}
         if not runs.done(**key):
-            estimator = model(X, len(np.unique(y)), seed, init="random", beta=1.0)
+            estimator = GaussianMixtureVAE(
+                len(np.unique(y)), random_state=seed, init="random", beta=1.0
+            )
             fit_and_record(runs, estimator, X, y, **key, every=8)
 
 
@@ -318,7 +299,9 @@ def run_candidates(runs, load, name, seeds):
         if runs.done(name, "rows and codes, all", seed):
             continue
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-            AutoencoderClusters(model(X, n_clusters, seed, init=Codes())).fit(X)
+            AutoencoderClusters(
+                GaussianMixtureVAE(n_clusters, random_state=seed, init=Codes())
+            ).fit(X)
         codes = Codes.seen.pop().astype(np.float64)
         data = Rows(X, Scaling.fit(X))
         random_state = np.random.RandomState(seed)
@@ -436,14 +419,24 @@ def starts(n_clusters):
 
 
 @contextmanager
-def guidance(weight):
-    """Change the weight of the guidance towards the start."""
-    before = skdeepmix.initialization.GUIDANCE_WEIGHT
-    skdeepmix.initialization.GUIDANCE_WEIGHT = weight
+def constant(module, name, value):
+    """Change a constant of a module for the while.
+
+    Parameters
+    ----------
+    module : module
+        Where it stands.
+    name : str
+        Of the constant.
+    value : object
+        What it is to be.
+    """
+    before = getattr(module, name)
+    setattr(module, name, value)
     try:
         yield
     finally:
-        skdeepmix.initialization.GUIDANCE_WEIGHT = before
+        setattr(module, name, before)
 
 
 # Weight of the guidance and of the conditional prior.
@@ -465,15 +458,14 @@ def run_kept(runs, load, name, seeds):
                 setting = f"{start}, {treatment}"
                 if runs.done(name, setting, seed):
                     continue
-                estimator = model(
-                    X,
+                estimator = GaussianMixtureVAE(
                     len(np.unique(y)),
-                    seed,
+                    random_state=seed,
                     init=clusterer,
                     beta=beta,
                     max_iter=STUDY_EPOCHS,
                 )
-                with guidance(weight):
+                with constant(initialization, "GUIDANCE_WEIGHT", weight):
                     fit_and_record(
                         runs,
                         estimator,
@@ -544,7 +536,7 @@ def record_criteria(runs, X, y, n_clusters, data, setting, seed):
     if runs.done(data, setting, seed):
         return
     fitted, held_out = split(len(y))
-    estimator = model(X, n_clusters, seed, max_iter=STUDY_EPOCHS)
+    estimator = GaussianMixtureVAE(n_clusters, random_state=seed, max_iter=STUDY_EPOCHS)
     start = perf_counter()
     estimator.fit(X[fitted])
     seconds = perf_counter() - start
@@ -573,17 +565,6 @@ def record_criteria(runs, X, y, n_clusters, data, setting, seed):
 # How long to pre-train
 
 
-@contextmanager
-def pretraining(fraction):
-    """Change the length of the pre-training, a fraction of the epochs of the fit."""
-    before = _mixture.PRETRAINING
-    _mixture.PRETRAINING = fraction
-    try:
-        yield
-    finally:
-        _mixture.PRETRAINING = before
-
-
 def run_pretraining(runs, load, name, seeds):
     """Start the model after a shorter or a longer pre-training."""
     X, y = load()
@@ -592,8 +573,10 @@ def run_pretraining(runs, load, name, seeds):
             setting = f"{fraction} of the epochs"
             if runs.done(name, setting, seed):
                 continue
-            estimator = AutoencoderClusters(model(X, len(np.unique(y)), seed))
-            with pretraining(fraction):
+            estimator = AutoencoderClusters(
+                GaussianMixtureVAE(len(np.unique(y)), random_state=seed)
+            )
+            with constant(_mixture, "PRETRAINING", fraction):
                 seconds = timed(estimator.fit, X)
             acc = clustering_accuracy(y, estimator.labels_)
             runs.record(name, setting, seed, seconds=seconds, acc=acc)

@@ -23,6 +23,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch.utils.flop_counter import FlopCounterMode
 
 from skdeepmix import GaussianMixtureVAE, initialization
+from skdeepmix.base import _mixture
 from skdeepmix.networks import MLP
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -494,7 +495,7 @@ def test_pre_training_is_as_long_as_it_says(starts, monkeypatch):
     monkeypatch.setattr(module, "pretraining_epoch", seen_epoch)
     model = GaussianMixtureVAE(1, encoder=MLP((2,)), max_iter=16)
     for fraction, n_epochs in {0.0625: 1, 0.125: 2, 0.25: 4}.items():
-        with starts.pretraining(fraction):
+        with starts.constant(_mixture, "PRETRAINING", fraction):
             starts.AutoencoderClusters(model).fit(np.eye(4))
         assert len(seen) == n_epochs
         seen.clear()
@@ -845,6 +846,8 @@ def test_peers_have_the_same_sizes_on_every_row(peers):
             assert found - {None} == {row.n_clusters}
         assert models["PCA + GaussianMixture"][0].n_components == 16
         assert models["MPCC"].max_iter == models["GumbelSoftmaxVAE"].max_iter
+        codes = models["Autoencoder + KMeans"][0]
+        assert codes.max_iter == (1 + _mixture.PRETRAINING) * models["MPCC"].max_iter
         as_it_is = models["GaussianMixtureVAE defaults"]
         assert as_it_is.encoder is None
         assert as_it_is.max_iter == GaussianMixtureVAE().max_iter
