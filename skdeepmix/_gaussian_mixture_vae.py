@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from skdeepmix._sklearn_compat import Interval
-from skdeepmix.base import BaseDeepMixture, MixtureModule
+from skdeepmix.base import BaseDeepMixture, VariationalModule
 from skdeepmix.distributions import LIKELIHOODS, standard_normal
 from skdeepmix.losses import categorical_kl, gaussian_kl, gaussian_log_prob
 from skdeepmix.losses._gaussian import LOG_VAR_RANGE
@@ -17,7 +17,7 @@ from skdeepmix.networks._layers import initialized_linear
 START_VARIANCE = 0.1
 
 
-class GaussianMixtureVAEModule(MixtureModule):
+class GaussianMixtureVAEModule(VariationalModule):
     """Networks, bound and sampling of :class:`GaussianMixtureVAE`."""
 
     def __init__(
@@ -59,10 +59,7 @@ class GaussianMixtureVAEModule(MixtureModule):
             self.logits = nn.Parameter(logits)
         else:
             self.register_buffer("logits", logits)
-        # Drawn once and shared by all rows: the score is a function of the row alone.
-        self.register_buffer(
-            "score_noise", torch.randn(n_importance, n_noise, generator=generator)
-        )
+        self.draw_score_noise(n_importance, n_noise, generator)
 
     @property
     def log_weights(self):
@@ -141,30 +138,19 @@ class GaussianMixtureVAEModule(MixtureModule):
         mean, _, w_mean, _ = self.posterior(x)
         return self.log_joint(mean, *self.mixture(w_mean)).log_softmax(-1)
 
-    def log_prob(self, x):
-        """Importance-weighted lower bound with shared noise.
-
-        With one sample it is the evidence lower bound, up to that sample.
-        """
-        posterior = self.posterior(x)
-        log_ratios = torch.stack(
-            [self._log_ratio(x, posterior, noise) for noise in self.score_noise]
-        )
-        return log_ratios.logsumexp(0) - math.log(len(log_ratios))
-
-    def _log_ratio(self, x, posterior, noise):
-        """log p(x, z, w) - log q(z, w | x) for one draw, the cluster summed out."""
-        mean, log_var, w_mean, w_log_var = posterior
-        z_noise, w_noise = noise.split([self.n_latent, self.n_latent_prior])
-        z = mean + (0.5 * log_var).exp() * z_noise
-        w = w_mean + (0.5 * w_log_var).exp() * w_noise
-        log_p = self.likelihood.log_prob(x, self.decoder(z))
-        log_p = log_p + self.log_joint(z, *self.mixture(w)).logsumexp(-1)
-        log_p = log_p + gaussian_log_prob(
-            w, *torch.zeros(2, 1, dtype=w.dtype, device=w.device)
-        )
-        log_q = gaussian_log_prob(z, mean, log_var)
-        return log_p - log_q - gaussian_log_prob(w, w_mean, w_log_var)
+    def log_ratios(self, x):
+        """log p(x, z, w) - log q(z, w | x), the cluster summed out."""
+        mean, log_var, w_mean, w_log_var = self.posterior(x)
+        zero = w_mean.new_zeros(1)
+        for noise in self.score_noise:
+            z_noise, w_noise = noise.split([self.n_latent, self.n_latent_prior])
+            z = mean + (0.5 * log_var).exp() * z_noise
+            w = w_mean + (0.5 * w_log_var).exp() * w_noise
+            log_p = self.likelihood.log_prob(x, self.decoder(z))
+            log_p = log_p + self.log_joint(z, *self.mixture(w)).logsumexp(-1)
+            log_p = log_p + gaussian_log_prob(w, zero, zero)
+            log_q = gaussian_log_prob(z, mean, log_var)
+            yield log_p - log_q - gaussian_log_prob(w, w_mean, w_log_var)
 
     def embed(self, x):
         """Mean of q(z | x)."""
@@ -189,10 +175,6 @@ class GaussianMixtureVAEModule(MixtureModule):
             for t in self.mixture(w)
         )
         return self.decode(means + (0.5 * log_vars).exp() * z_noise)
-
-    def add_noise(self, x, generator):
-        """Draw from the likelihood."""
-        return self.likelihood.sample(x, generator)
 
     def initialize(self, data):
         """Put the components on the clusters of the start, whatever w is."""

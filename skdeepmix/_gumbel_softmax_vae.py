@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skdeepmix._sklearn_compat import Interval
-from skdeepmix.base import BaseDeepMixture, MixtureModule
+from skdeepmix.base import BaseDeepMixture, VariationalModule
 from skdeepmix.distributions import (
     LIKELIHOODS,
     gumbel_softmax_sample,
@@ -27,7 +27,7 @@ TEMPERATURE_FALLS = 1 / 3
 START_LOGIT = 8.0
 
 
-class GumbelSoftmaxVAEModule(MixtureModule):
+class GumbelSoftmaxVAEModule(VariationalModule):
     """Networks, bound and sampling of :class:`GumbelSoftmaxVAE`."""
 
     schedule_end = TEMPERATURE_FALLS
@@ -65,10 +65,7 @@ class GumbelSoftmaxVAEModule(MixtureModule):
         self.likelihood = LIKELIHOODS[likelihood]()
         self.register_buffer("temperature", torch.tensor(1.0))
         self.register_buffer("log_weights", torch.tensor(weights).float().log())
-        # Drawn once and shared by all rows: the score is a function of the row alone.
-        self.register_buffer(
-            "score_noise", torch.randn(n_importance, n_style, generator=generator)
-        )
+        self.draw_score_noise(n_importance, n_style, generator)
 
     def posterior(self, features):
         """Parameters of q(z | x) and q(c | x), given the features of x.
@@ -121,29 +118,22 @@ class GumbelSoftmaxVAEModule(MixtureModule):
         """log q(c | x)."""
         return self.posterior(self.embed(x))[2]
 
-    def log_prob(self, x):
-        """Importance-weighted lower bound with shared noise, clusters summed out."""
+    def log_ratios(self, x):
+        """log p(x, z) - log q(z | x) of the style z, the clusters summed out."""
         mean, log_var, _ = self.posterior(self.embed(x))
-        log_ratios = torch.stack(
-            [self._log_ratio(x, mean, log_var, noise) for noise in self.score_noise]
-        )
-        return log_ratios.logsumexp(0) - math.log(len(log_ratios))
-
-    def _log_ratio(self, x, mean, log_var, noise):
-        """log p(x, z) - log q(z | x) for one draw of z."""
-        z = mean + (0.5 * log_var).exp() * noise
-        log_joint = [
-            log_weight
-            + self.likelihood.log_prob(x, self.output(z, c.expand(len(x), -1)))
-            for log_weight, c in zip(self.log_weights, self._one_hot(x), strict=True)
-        ]
-        log_p = torch.stack(log_joint).logsumexp(0)
-        zero = z.new_zeros(1)
-        return (
-            log_p
-            + gaussian_log_prob(z, zero, zero)
-            - gaussian_log_prob(z, mean, log_var)
-        )
+        zero = mean.new_zeros(1)
+        for noise in self.score_noise:
+            z = mean + (0.5 * log_var).exp() * noise
+            log_joint = [
+                log_weight
+                + self.likelihood.log_prob(x, self.output(z, c.expand(len(x), -1)))
+                for log_weight, c in zip(
+                    self.log_weights, self._one_hot(x), strict=True
+                )
+            ]
+            log_p = torch.stack(log_joint).logsumexp(0)
+            log_p = log_p + gaussian_log_prob(z, zero, zero)
+            yield log_p - gaussian_log_prob(z, mean, log_var)
 
     def embed(self, x):
         """Features of every row, Eq. 1."""
@@ -178,10 +168,6 @@ class GumbelSoftmaxVAEModule(MixtureModule):
             for c in self._one_hot(x)
         ]
         return torch.stack(rows, 1)
-
-    def add_noise(self, x, generator):
-        """Draw from the likelihood."""
-        return self.likelihood.sample(x, generator)
 
     def initialize(self, data):
         """Let the classifier know the clusters of the start, and the noise its error.

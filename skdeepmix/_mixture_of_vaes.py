@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from skdeepmix._sklearn_compat import Interval, StrOptions
-from skdeepmix.base import BaseDeepMixture, MixtureModule
+from skdeepmix.base import BaseDeepMixture, VariationalModule
 from skdeepmix.distributions import (
     LIKELIHOODS,
     dirichlet_log_sample,
@@ -52,7 +52,7 @@ def log_prob_of_mixture(likelihood, x, out, log_w):
 MIXINGS = {"means": log_prob_of_mean, "likelihoods": log_prob_of_mixture}
 
 
-class MixtureOfVAEsModule(MixtureModule):
+class MixtureOfVAEsModule(VariationalModule):
     """Networks, bound and sampling of :class:`MixtureOfVAEs`."""
 
     def __init__(
@@ -91,10 +91,7 @@ class MixtureOfVAEsModule(MixtureModule):
         # Parts of the entropies that count: of a row's weights, and of their mean.
         self.register_buffer("sureness", torch.tensor(1.0))
         self.register_buffer("evenness", torch.tensor(1.0))
-        # Drawn once and shared by all rows: the score is a function of the row alone.
-        self.register_buffer(
-            "score_noise", torch.randn(n_importance, n_latent, generator=generator)
-        )
+        self.draw_score_noise(n_importance, n_latent, generator)
 
     def posterior(self, x):
         """Parameters of every q(z_k | x) and of q(w | x).
@@ -173,18 +170,16 @@ class MixtureOfVAEsModule(MixtureModule):
         """Logarithms of the expected mixing weights."""
         return _shares(self.posterior(x)[2]).log()
 
-    def log_prob(self, x):
-        """Importance-weighted lower bound with shared noise, components summed out."""
+    def log_ratios(self, x):
+        """log p(x, z) - log q(z | x), the components summed out."""
         means, log_vars, _ = self.posterior(x)
         zero = means.new_zeros(1)
-        log_ratios = []
         for noise in self.score_noise:
             z = means + (0.5 * log_vars).exp() * noise
             log_p = self.likelihood.log_prob(x, self.outputs(z))
             log_p = log_p + gaussian_log_prob(z, zero, zero)
-            log_ratios.append(log_p - gaussian_log_prob(z, means, log_vars))
-        log_prob = torch.stack(log_ratios).logsumexp(0) - math.log(len(log_ratios))
-        return (self.log_weights.unsqueeze(1) + log_prob).logsumexp(0)
+            log_ratio = log_p - gaussian_log_prob(z, means, log_vars)
+            yield (self.log_weights.unsqueeze(1) + log_ratio).logsumexp(0)
 
     def embed(self, x):
         """Posterior means of all components, side by side."""
@@ -213,10 +208,6 @@ class MixtureOfVAEsModule(MixtureModule):
         z = standard_normal(size, self.score_noise, generator)
         spread, place = spread_rows(z, cluster, self.n_clusters)
         return self.likelihood.mean(self.outputs(spread)[cluster, place])
-
-    def add_noise(self, x, generator):
-        """Draw from the likelihood."""
-        return self.likelihood.sample(x, generator)
 
     def initialize(self, data):
         """Let the concentrations know the clusters, and the noise its error."""

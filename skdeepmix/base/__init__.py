@@ -2,7 +2,12 @@
 
 from skdeepmix.base._mixture import BaseDeepMixture
 from skdeepmix.base._model import BaseDeepModel
-from skdeepmix.base._modules import LatentModule, MixtureModule, ParzenModule
+from skdeepmix.base._modules import (
+    LatentModule,
+    MixtureModule,
+    ParzenModule,
+    VariationalModule,
+)
 
 __all__ = [
     "BaseDeepMixture",
@@ -10,4 +15,5 @@ __all__ = [
     "LatentModule",
     "MixtureModule",
     "ParzenModule",
+    "VariationalModule",
 ]

@@ -1,5 +1,6 @@
 """What the author of a model writes: networks, losses, posterior and sampling."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -462,6 +463,89 @@ class MixtureModule(LatentModule):
         # Rows without a target do not dilute the others.
         known = targets.sum().clamp(min=1)
         return -(targets * self.log_resp(x)).sum() / known
+
+
+class VariationalModule(MixtureModule):
+    """A mixture with a posterior of its latents, samples of which bound its likelihood.
+
+    Attributes
+    ----------
+    likelihood : torch.nn.Module
+        Of rows given what latents are decoded to.
+    score_noise : torch.Tensor of shape (n_importance, n_noise)
+        Standard normal, a buffer: one row for each importance sample of `log_prob`.
+    """
+
+    likelihood: nn.Module
+    score_noise: torch.Tensor
+
+    def draw_score_noise(self, n_importance, n_noise, generator):
+        """Draw the noise of the importance samples, once and for all rows.
+
+        So `log_prob` is a function of the row alone.
+
+        Parameters
+        ----------
+        n_importance : int
+            Number of samples.
+        n_noise : int
+            Number of latent dimensions of a sample.
+        generator : torch.Generator
+            Source of randomness.
+        """
+        noise = torch.randn(n_importance, n_noise, generator=generator)
+        self.register_buffer("score_noise", noise)
+
+    @abstractmethod
+    def log_ratios(self, x):
+        """Compare the model with its posterior at every importance sample.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Yields
+        ------
+        log_ratio : torch.Tensor of shape (n,)
+            log p(x, z) - log q(z | x) with the latents z of the next row of
+            `score_noise` and the clusters summed out, in nats.
+        """
+
+    def log_prob(self, x):
+        """Importance-weighted lower bound on the log-likelihood.
+
+        With one sample it is the evidence lower bound, up to that sample.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_prob : torch.Tensor of shape (n,)
+            In nats.
+        """
+        log_ratios = torch.stack(list(self.log_ratios(x)))
+        return log_ratios.logsumexp(0) - math.log(len(log_ratios))
+
+    def add_noise(self, x, generator):
+        """Draw from the likelihood.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, n_features)
+            Expected rows.
+        generator : torch.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+        """
+        return self.likelihood.sample(x, generator)
 
 
 class ParzenModule(MixtureModule):
