@@ -191,8 +191,14 @@ def graph_layout(graph, start, seed, n_epochs=100):
         draws = torch.rand(len(odds), generator=generator)
         drawn = torch.nonzero(draws < odds).squeeze(1)
         order = torch.randperm(len(drawn), generator=generator)
-        for block in drawn[order].split(min(EDGE_BLOCK, len(layout))):
-            _move(layout, heads[block], tails[block], 1 - epoch / n_epochs, generator)
+        # Not by brackets, which are several times slower.
+        drawn = drawn.index_select(0, order)
+        blocks = (
+            ends.index_select(0, drawn).split(min(EDGE_BLOCK, len(layout)))
+            for ends in (heads, tails)
+        )
+        for block in zip(*blocks, strict=True):
+            _move(layout, *block, 1 - epoch / n_epochs, generator)
     return layout.numpy()
 
 
