@@ -4,7 +4,7 @@
 
 appends to ``benchmarks/results/peers.jsonl`` and skips what is there; every fit has a
 process of its own, whose peak memory is recorded. Peers come with
-``pip install skdeepmix[bench]``; those that are not installed are left out. Everything
+``pip install -e ".[bench]"``; those that are not installed are left out. Everything
 but our defaults is in float32, on the same device. GemClus has one hidden layer and no
 autoencoder.
 """

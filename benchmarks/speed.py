@@ -4,7 +4,7 @@
 
 appends to ``benchmarks/results/speed.jsonl`` and skips what is there;
 ``python benchmarks/tables.py`` makes the table of the documentation. ClustPy comes with
-``pip install skdeepmix[bench]`` and is left out if it is not there. Everything runs on
+``pip install -e ".[bench]"`` and is left out if it is not there. Everything runs on
 one device. Networks have 784-500-500-2000-10 units, and rows are random: their values
 do not change the time of a step. Set ``TORCHINDUCTOR_FORCE_DISABLE_CACHES=1`` to have
 what torch compiles compiled in every repeat.

@@ -282,8 +282,8 @@ class GaussianMixtureVAE(BaseDeepMixture):
         more tighten it.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of the networks in training; ``"auto"`` is bfloat16 where the device
-        multiplies it natively, else float32. Use ``"float32"`` for fits that are the
-        same on all hardware.
+        multiplies it natively, else float32. Use ``"float32"`` for the same
+        arithmetic on all hardware; rounding still differs between machines.
     device : str or torch.device, default="auto"
         Where to train; ``"auto"`` is a CUDA device if there is one, else the CPU.
     verbose : int, default=0

@@ -531,13 +531,15 @@ class MixtureOfNetworks(BaseDeepMixture):
         Number of rows per step, of all networks no more than half of their share;
         ``"auto"`` is n_samples / 14, from 100 to 256.
     learning_rate : float, default=0.001
-        Step size of Adam, which falls linearly to zero over the last 60 % of the
-        epochs. In step 2 it is multiplied by the membership of the batch.
+        Step size of Adam, which falls linearly to zero over the last quarter of the
+        epochs, once the windows of the likelihood have narrowed. In step 2 it is
+        multiplied by the membership of the batch.
     tol : float, default=1e-4
         Smallest decrease of the loss that counts, relative to its size.
     n_iter_no_change : int, default=10
         Number of epochs without such a decrease after which the fit stops, counted
-        once step 1 has ended. The weights of the best epoch are kept.
+        once the windows have narrowed, after three quarters of the epochs. The weights
+        of the best of these are kept.
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
         Of the rows given their codes, in the autoencoder. ``"gaussian"`` has one
         learned noise scale and takes any real X; ``"bernoulli"`` takes X in [0, 1],

@@ -173,8 +173,21 @@ def test_an_interrupt_between_parallel_restarts_keeps_the_finished_ones():
         yield SimpleNamespace(interrupted=False, stopped=False)
         raise KeyboardInterrupt
 
-    (kept,) = GaussianMixtureVAE._gather(runs())
-    assert kept.interrupted
+    (kept,), interrupted = GaussianMixtureVAE._gather(runs())
+    assert interrupted
+    assert not kept.interrupted
+
+
+def test_an_interrupt_between_restarts_says_how_many_have_finished(monkeypatch):
+    starts = iter([lambda *args: y, interrupt])
+    monkeypatch.setattr(KMeans, "fit_predict", lambda *args: next(starts)(*args))
+    with warns(
+        "The fit was interrupted, and the best of 1 of 2 runs is kept. The model is "
+        "usable as it is."
+    ):
+        model = small(init=KMeans(), n_init=2).fit(X)
+    assert model.n_iter_ == 10
+    assert_usable(model)
 
 
 class InterruptedClusterer(KMeans):
@@ -259,10 +272,30 @@ def test_weights_of_the_best_free_epoch_are_kept(monkeypatch, cls, init):
         monkeypatch.setattr(cls._module_class, "schedule_end", 0.4)
     model.set_callbacks(recorder).fit(X)
     assert model.n_iter_ == 30
-    # Buffers may follow from the final weights.
-    for name, _ in model.module_.named_parameters():
-        value = weights_of(model)[name]
+    for name, value in weights_of(model).items():
         np.testing.assert_array_equal(value, recorder.states[26][name])
+
+
+class Scores(Callback):
+    """Keep what depends on the end of a fit, after every epoch."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "epoch":
+            self.seen.append((fitted_estimator.score(X), fitted_estimator.weights_))
+
+
+@every_clusterer
+@pytest.mark.filterwarnings("ignore:(Number of|The clusters|Of the networks)")
+def test_callbacks_see_the_model_as_it_would_be_after_the_fit(cls):
+    scores = Scores()
+    model = small(cls, max_iter=1).set_callbacks(scores).fit(X)
+    ((score, weights),) = scores.seen
+    assert score == model.score(X)
+    np.testing.assert_array_equal(np.sort(weights), np.sort(model.weights_))
+    assert_equal_fits(model, small(cls, max_iter=1).fit(X))
 
 
 class StepSizes(GaussianMixtureVAEModule):

@@ -135,7 +135,8 @@ class BaseDeepModel(
         Warns
         -----
         ConvergenceWarning
-            If clusters died out or collapsed, or the fit was interrupted.
+            If clusters died out or collapsed, if the module complains, of a game that
+            went wrong for example, or if the fit was interrupted.
         """
         X = self._validate_rows(X, reset=True)
         self._check_fit(X)
@@ -154,12 +155,16 @@ class BaseDeepModel(
             delayed(self._fit_once)(X, y, device, *of_run)
             for of_run in zip(seeds, tasks, strict=True)
         )
-        finished = self._gather(runs)
+        finished, interrupted = self._gather(runs)
         best = self._best(finished, X)
-        if finished[-1].interrupted:
+        if interrupted:
+            kept = (
+                f" after {len(best.loss_curve)} of {self.max_iter} epochs"
+                if best.interrupted
+                else f", and the best of {len(finished)} of {self.n_init} runs is kept"
+            )
             warnings.warn(
-                f"The fit was interrupted after {len(best.loss_curve)} of "
-                f"{self.max_iter} epochs. The model is usable as it is.",
+                f"The fit was interrupted{kept}. The model is usable as it is.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -180,12 +185,12 @@ class BaseDeepModel(
             for run in runs:
                 finished.append(run)
                 if run.interrupted or run.stopped:
-                    break
+                    return finished, run.interrupted
         except KeyboardInterrupt:
             if not finished:
                 raise
-            finished[-1].interrupted = True
-        return finished
+            return finished, True
+        return finished, False
 
     def _check_fit(self, X):
         """Find what is wrong with parameters and rows before any work."""
@@ -295,7 +300,7 @@ class BaseDeepModel(
                         estimator=self,
                         X=X,
                         y=y,
-                        reconstruction_attributes=self._snapshot(module),
+                        reconstruction_attributes=self._snapshot(module, data),
                     )
                     if progress >= settled and not module.keeps_last:
                         stop |= best.update(run.loss_curve[-1])
@@ -332,9 +337,20 @@ class BaseDeepModel(
         """What follows from the module: all that the methods need."""
         return {"module_": module}
 
-    def _snapshot(self, module):
-        """Put off the attributes of a usable copy until a callback asks for them."""
-        return lambda: self._fitted_attributes(copy.deepcopy(module).eval())
+    def _snapshot(self, module, data=None):
+        """Put off the attributes of a usable copy until a callback asks for them.
+
+        With data the copy is finalised, which the module itself is after its fit.
+        """
+
+        def attributes():
+            copied = copy.deepcopy(module).eval()
+            if data is not None:
+                with torch.no_grad():
+                    copied.finalize(data)
+            return self._fitted_attributes(copied)
+
+        return attributes
 
     # Inference
 

@@ -32,8 +32,8 @@ class LatentModule(nn.Module, ABC):
     replays : Replays or None
         What replays steps while the module is trained, if anything does.
     schedule_end : float
-        Fraction of the fit at which the module's own schedules have ended, and until
-        which the step size stays as it is.
+        Fraction of the fit at which the module's own schedules have ended. The step
+        size stays as it is until then, and over the first two fifths in any case.
     keeps_last : bool
         Whether the last epoch is kept instead of the best, and the fit never stops
         early: the losses of a game do not tell epochs apart.
@@ -271,8 +271,8 @@ class MixtureModule(LatentModule):
     replays : Replays or None
         What replays steps while the module is trained, if anything does.
     schedule_end : float
-        Fraction of the fit at which the module's own schedules have ended, and until
-        which the step size stays as it is.
+        Fraction of the fit at which the module's own schedules have ended. The step
+        size stays as it is until then, and over the first two fifths in any case.
     keeps_last : bool
         Whether the last epoch is kept instead of the best, and the fit never stops
         early: the losses of a game do not tell epochs apart.
