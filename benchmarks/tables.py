@@ -563,6 +563,13 @@ TABLES = (
         "mnist10k",
         PEERS_COLUMNS,
     ),
+    Table(
+        "peers_pendigits",
+        "Pen digits, 9,892 of 10,992, K = 10",
+        "peers",
+        "pendigits",
+        PEERS_COLUMNS,
+    ),
     Study(
         "peers_overtaken",
         "Seconds until our models reach the accuracy of a peer",
