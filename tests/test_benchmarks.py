@@ -683,14 +683,17 @@ def test_growth_is_drawn_against_rows_and_clusters(path):
     pytest.importorskip("matplotlib").use("agg")
     plots = importlib.import_module("plots")
     lines = [
-        {"n_rows": n, "n_clusters": k, "seconds": 2e-6 * n * k, "fit_mb": 7.0}
-        | {"predict_seconds": 1e-6 * n, "predict_mb": 3.0}
+        {"n_rows": n, "n_clusters": k, "seconds": cost * n * k, "fit_mb": 7.0}
+        | {"predict_seconds": 1e-6 * n, "predict_mb": 3.0, "setting": f"{n}, {start}"}
+        for start, cost in {"random": 2e-6, "neighbors": 5e-6}.items()
         for n, k in ((100, 10), (1000, 10), (100, 50))
     ]
     axes = plots.draw_growth(lines).axes
     drawn = [[line.get_xydata().tolist() for line in ax.lines] for ax in axes]
     assert drawn[0][0] == pytest.approx(np.array([[100, 20], [1000, 20]]))
     assert drawn[0][1] == pytest.approx(np.array([[100, 1], [1000, 1]]))
+    assert drawn[0][2] == pytest.approx(np.array([[100, 50], [1000, 50]]))
+    assert len(drawn[0]) == 3
     assert drawn[1][0] == pytest.approx(np.array([[10, 20], [50, 100]]))
     assert drawn[3][1] == pytest.approx(np.array([[10, 3], [50, 3]]))
     plots.plt.close("all")
