@@ -164,7 +164,7 @@ def draw_growth(lines):
         column[1].set_xlabel(titles[name])
     axes[0, 0].set_ylabel("µs a row")
     axes[1, 0].set_ylabel("anonymous memory, MB")
-    axes[0, 0].legend()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center")
     return figure
 
 
