@@ -458,7 +458,7 @@ def test_the_split_parts_all_rows(starts):
         ("candidates", 12),
         ("restarts", 1),
         ("number", 2),
-        ("pretraining", 3),
+        ("pretraining", 5),
     ],
 )
 def test_studies_are_run_once(starts, runs, tiny, study, n_lines):
