@@ -138,8 +138,10 @@ def draw_growth(lines):
     -------
     figure : matplotlib.figure.Figure
         A column for rows, with the fewest clusters, and one for clusters, with the
-        fewest rows; a line for each start of a fit, and one for predict.
+        fewest rows; a line for each call and start.
     """
+    # A setting ends in the start.
+    lines = [line | {"start": line["setting"].rpartition(", ")[2]} for line in lines]
     figure, axes = plt.subplots(
         2, 2, figsize=(7, 5), sharex="col", sharey="row", layout="constrained"
     )
@@ -148,15 +150,13 @@ def draw_growth(lines):
         least = min(line[other] for line in lines)
         shown = [line for line in lines if line[other] == least]
         shown.sort(key=lambda line: line[name])
-        for start, runs in by_start(shown).items():
+        for (start,), runs in grouped(shown, "start").items():
             x = [line[name] for line in runs]
-            calls = {f"fit, {start} start": ("seconds", "fit_mb")}
-            if start == "random":  # which does not matter to predict
-                calls["predict"] = "predict_seconds", "predict_mb"
-            for call, (seconds, memory) in calls.items():
-                times = [1e6 * line[seconds] / line["n_rows"] for line in runs]
-                column[0].plot(x, times, "o-", label=call)
-                column[1].plot(x, [line[memory] for line in runs], "o-", label=call)
+            for call, key in {"fit": "seconds", "predict": "predict_seconds"}.items():
+                label = f"{call}, {start} start"
+                times = [1e6 * line[key] / line["n_rows"] for line in runs]
+                column[0].plot(x, times, "o-", label=label)
+                column[1].plot(x, [line[f"{call}_mb"] for line in runs], "o-")
         for ax in column:
             ax.set(xscale="log", yscale="log")
             ax.grid(alpha=0.3)
@@ -166,25 +166,6 @@ def draw_growth(lines):
     axes[1, 0].set_ylabel("anonymous memory, MB")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center")
     return figure
-
-
-def by_start(lines):
-    """Lines by the start that their setting ends in.
-
-    Parameters
-    ----------
-    lines : list of dict
-        Of ``growth.jsonl``.
-
-    Returns
-    -------
-    lines : dict of str to list of dict
-        In their order.
-    """
-    groups = {}
-    for line in lines:
-        groups.setdefault(line["setting"].rpartition(", ")[2], []).append(line)
-    return groups
 
 
 def main(argv=None):

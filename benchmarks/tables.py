@@ -570,6 +570,13 @@ TABLES = (
         "pendigits",
         PEERS_COLUMNS,
     ),
+    Table(
+        "peers_reuters",
+        "Reuters R8, 6,906 of 7,674 articles, K = 8",
+        "peers",
+        "reuters",
+        PEERS_COLUMNS,
+    ),
     Study(
         "peers_overtaken",
         "Seconds until our models reach the accuracy of a peer",

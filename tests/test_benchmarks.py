@@ -693,7 +693,7 @@ def test_growth_is_drawn_against_rows_and_clusters(path):
     assert drawn[0][0] == pytest.approx(np.array([[100, 20], [1000, 20]]))
     assert drawn[0][1] == pytest.approx(np.array([[100, 1], [1000, 1]]))
     assert drawn[0][2] == pytest.approx(np.array([[100, 50], [1000, 50]]))
-    assert len(drawn[0]) == 3
+    assert len(drawn[0]) == 4
     assert drawn[1][0] == pytest.approx(np.array([[10, 20], [50, 100]]))
     assert drawn[3][1] == pytest.approx(np.array([[10, 3], [50, 3]]))
     plots.plt.close("all")
