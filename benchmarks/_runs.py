@@ -811,7 +811,7 @@ def parser(description, rows):
     )
     parser.add_argument(
         "--rows",
-        type=_choices(tuple(rows)),
+        type=choices(tuple(rows)),
         default=list(rows),
         help=f"comma-separated, of {', '.join(rows)}; default: all",
     )
@@ -828,7 +828,20 @@ def parser(description, rows):
     return parser
 
 
-def _choices(known):
+def choices(known):
+    """Type of an option that takes some of what is known, separated by commas.
+
+    Parameters
+    ----------
+    known : tuple of str
+        What can be chosen from.
+
+    Returns
+    -------
+    parse : callable
+        From the text of the option to a list.
+    """
+
     def parse(text):
         unknown = sorted(set(text.split(",")) - set(known))
         if unknown:

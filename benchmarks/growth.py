@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from _runs import (
     RESULTS,
     Runs,
-    _choices,
+    choices,
     device_name,
     process_memory,
     set_threads,
@@ -172,8 +172,8 @@ def main(argv=None):
         Arguments; None takes those of the process.
     """
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rows", type=_choices(tuple(ROWS)), default=list(ROWS))
-    options.add_argument("--starts", type=_choices(STARTS), default=list(STARTS))
+    options.add_argument("--rows", type=choices(tuple(ROWS)), default=list(ROWS))
+    options.add_argument("--starts", type=choices(STARTS), default=list(STARTS))
     options.add_argument("--threads", type=int, help="default: as they are")
     options.add_argument("--device", default="auto")
     options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)

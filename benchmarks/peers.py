@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from _papers import load
 from _runs import (
     Runs,
-    _choices,
+    choices,
     fit_and_record,
     parser,
     process_memory,
@@ -495,7 +495,7 @@ def main(argv=None):
     options = parser(__doc__.splitlines()[0], ROWS)
     options.add_argument(
         "--models",
-        type=_choices(tuple(known)),
+        type=choices(tuple(known)),
         default=list(known),
         help="comma-separated; default: all that are installed",
     )

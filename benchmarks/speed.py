@@ -23,7 +23,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import RESULTS, Runs, _choices, device_name, set_threads, timed
+from _runs import RESULTS, Runs, choices, device_name, set_threads, timed
 from peers import LAYERS, N_LATENT, Row, Task, clustpy, cross_entropy
 
 from skdeepmix import GaussianMixtureVAE, _cuda_graphs
@@ -402,7 +402,7 @@ def main(argv=None):
         Arguments; None takes those of the process.
     """
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rows", type=_choices(tuple(ROWS)), default=list(ROWS))
+    options.add_argument("--rows", type=choices(tuple(ROWS)), default=list(ROWS))
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--device", default="cpu")
     options.add_argument("--threads", type=int, help="default: as they are")

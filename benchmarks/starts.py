@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _runs import (
     Runs,
-    _choices,
+    choices,
     fit_and_record,
     parser,
     scores,
@@ -661,7 +661,7 @@ def main(argv=None):
     options = parser(__doc__.splitlines()[0], ROWS)
     options.add_argument(
         "--sets",
-        type=_choices(tuple(DATA)),
+        type=choices(tuple(DATA)),
         default=list(DATA),
         help="comma-separated data sets; default: all of the row",
     )
