@@ -122,7 +122,7 @@ class Rows:
         self.scaling = scaling
         self.dtype = dtype
         self.device = torch.device(device)
-        self.batch_size = batch_size or _block_rows(X.shape[1])
+        self.batch_size = batch_size or block_rows(X.shape[1])
         self.targets = targets
         self.memo = None
         self._generator = torch.Generator().manual_seed(seed)
@@ -242,13 +242,14 @@ class Rows:
         return n_bytes <= RESIDENT_BYTES and not _is_memory_map(self.X)
 
 
-def row_blocks(n_samples, n_features):
-    """Cut rows into slices of at most about 4 million elements."""
-    return gen_batches(n_samples, _block_rows(n_features))
+def row_blocks(n_samples, n_elements):
+    """Cut rows of so many elements into slices of at most about 4 million."""
+    return gen_batches(n_samples, block_rows(n_elements))
 
 
-def _block_rows(n_features):
-    return max(1, min(BLOCK_ROWS, BLOCK_ELEMENTS // n_features))
+def block_rows(n_elements):
+    """Number of rows of so many elements that are taken at a time."""
+    return max(1, min(BLOCK_ROWS, BLOCK_ELEMENTS // n_elements))
 
 
 def _is_memory_map(X):

@@ -147,6 +147,11 @@ class MPCCModule(ParzenModule):
         """Standard deviations of the prior, (n_clusters, n_latent)."""
         return self.log_scales.exp()
 
+    @property
+    def width(self):
+        """Units of the widest layer, or differences of a latent to all means."""
+        return max(super().width, self.means.numel())
+
     def log_membership(self, z):
         """log q(y | z) of latents, (n, n_clusters), Eq. 9 of the paper."""
         return self._log_membership(z, self.means, self.scales)

@@ -4,12 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import is_clusterer
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from skdeepmix import _data
 from skdeepmix.networks import MLP
@@ -65,6 +67,46 @@ def test_batch_size_does_not_matter_at_predict(model, n_rows):
         found = [getattr(model, name)(X) for name in names]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-10)
+
+
+def test_a_layer_never_holds_more_than_a_block(model, monkeypatch):
+    module_class, sizes = type(model.module_), []
+    log_resp = module_class.log_resp
+
+    def noted(module, x):
+        sizes.append(len(x) * module.width)
+        return log_resp(module, x)
+
+    monkeypatch.setattr(module_class, "log_resp", noted)
+    monkeypatch.setattr(_data, "BLOCK_ELEMENTS", 500)
+    np.testing.assert_array_equal(model.predict(X), model.labels_)
+    assert len(sizes) > 2
+    assert max(sizes) <= 500
+
+
+class LargestResult(TorchDispatchMode):
+    """Notes the number of elements of the largest result of an operation."""
+
+    n_elements = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **kwargs or {})
+        if isinstance(result, torch.Tensor):
+            self.n_elements = max(self.n_elements, result.numel())
+        return result
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@every_clusterer
+def test_nothing_is_wider_than_the_width(cls):
+    fitted = make_model(cls, n_clusters=30, max_iter=1, init="random").fit(X)
+    module = fitted.module_
+    rows = torch.zeros(4000, X.shape[1])  # too many for weights to matter
+    with torch.inference_mode(), LargestResult() as largest:
+        module.log_resp(rows)
+        module.embed(rows)
+    tile = 1024**2  # of kernel values, whatever the number of rows
+    assert len(rows) < largest.n_elements <= max(module.width * len(rows), tile)
 
 
 @every_clusterer

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from skdeepmix import _cuda_graphs
-from skdeepmix._data import Rows, Scaling
+from skdeepmix._data import Rows, Scaling, block_rows
 from skdeepmix._progress import progress_bar
 from skdeepmix._sklearn_compat import (
     CallbackSupportMixin,
@@ -446,7 +446,13 @@ class BaseDeepModel(
         far = max(float(X.max()), -float(X.min())) > FAR * scaling.scale
         module = cast_module(module or self.module_, "float64" if far else dtype)
         like = next(module.parameters())
-        rows = Rows(X, scaling, dtype=like.dtype, device=like.device)
+        rows = Rows(
+            X,
+            scaling,
+            dtype=like.dtype,
+            device=like.device,
+            batch_size=block_rows(max(X.shape[1], module.width)),
+        )
         results = map_batches(
             lambda x: function(module, x),
             (rows[block] for block in rows.ordered()),

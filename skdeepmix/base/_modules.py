@@ -111,6 +111,17 @@ class LatentModule(nn.Module, ABC):
             In nats.
         """
 
+    @property
+    def width(self):
+        """Units of the widest layer, of all clusters together where each has its own.
+
+        What a row takes on its way: the wider, the fewer rows go at a time.
+        """
+        return max(
+            (p.numel() for name, p in self.named_parameters() if name.endswith("bias")),
+            default=1,
+        )
+
     def pretraining_epoch(self, data):
         """Moves of one epoch as a deterministic autoencoder.
 
