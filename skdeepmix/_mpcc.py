@@ -147,10 +147,9 @@ class MPCCModule(ParzenModule):
         """Standard deviations of the prior, (n_clusters, n_latent)."""
         return self.log_scales.exp()
 
-    @property
-    def width(self):
+    def width(self, n_features):
         """Units of the widest layer, or differences of a latent to all means."""
-        return max(super().width, self.means.numel())
+        return max(super().width(n_features), self.means.numel())
 
     def log_membership(self, z):
         """log q(y | z) of latents, (n, n_clusters), Eq. 9 of the paper."""

@@ -13,8 +13,8 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from skdeepmix import _data
-from skdeepmix.networks import MLP
+from skdeepmix import Autoencoder, _data
+from skdeepmix.networks import MLP, ConvNet, ResNet
 from skdeepmix.utils.discovery import all_estimators
 
 CLUSTERERS = {name: cls for name, cls in all_estimators() if is_clusterer(cls())}
@@ -74,7 +74,7 @@ def test_a_layer_never_holds_more_than_a_block(model, monkeypatch):
     log_resp = module_class.log_resp
 
     def noted(module, x):
-        sizes.append(len(x) * module.width)
+        sizes.append(len(x) * module.width(X.shape[1]))
         return log_resp(module, x)
 
     monkeypatch.setattr(module_class, "log_resp", noted)
@@ -106,7 +106,22 @@ def test_nothing_is_wider_than_the_width(cls):
         module.log_resp(rows)
         module.embed(rows)
     tile = 1024**2  # of kernel values, whatever the number of rows
-    assert len(rows) < largest.n_elements <= max(module.width * len(rows), tile)
+    assert (
+        len(rows)
+        < largest.n_elements
+        <= max(module.width(X.shape[1]) * len(rows), tile)
+    )
+
+
+@pytest.mark.parametrize("kind", [ConvNet, ResNet])
+def test_images_are_as_wide_as_their_channels(kind):
+    images = torch.rand(500, 64, generator=torch.Generator().manual_seed(0))
+    encoder = kind((1, 8, 8), (8, 16))
+    module = Autoencoder(encoder=encoder, max_iter=1).fit(images.numpy()).module_
+    with torch.inference_mode(), LargestResult() as largest:
+        module.decode(module.embed(images))
+    bound = module.width(64) * len(images)
+    assert bound / 8 <= largest.n_elements <= bound
 
 
 @every_clusterer

@@ -267,7 +267,7 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
             return module.add_noise(x, of_noise) if observation_noise else x
 
         drawn = torch.from_numpy(self._order[labels])
-        blocks = row_blocks(len(labels), max(self.n_features_in_, module.width))
+        blocks = row_blocks(len(labels), module.width(self.n_features_in_))
         X = map_batches(draw, (drawn[block] for block in blocks), len(labels))
         return self._scaling.to_data(X), labels
 

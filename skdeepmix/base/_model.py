@@ -451,7 +451,7 @@ class BaseDeepModel(
             scaling,
             dtype=like.dtype,
             device=like.device,
-            batch_size=block_rows(max(X.shape[1], module.width)),
+            batch_size=block_rows(module.width(self.n_features_in_)),
         )
         results = map_batches(
             lambda x: function(module, x),

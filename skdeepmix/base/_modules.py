@@ -111,16 +111,28 @@ class LatentModule(nn.Module, ABC):
             In nats.
         """
 
-    @property
-    def width(self):
-        """Units of the widest layer, of all clusters together where each has its own.
+    def width(self, n_features):
+        """Elements that a row has at most on its way through the networks.
 
-        What a row takes on its way: the wider, the fewer rows go at a time.
+        Parameters
+        ----------
+        n_features : int
+            Number of features.
+
+        Returns
+        -------
+        width : int
+            Units of the widest layer, of all clusters together where each has its own,
+            and as many for every pixel where layers are convolutions. The wider, the
+            fewer rows are taken at a time.
         """
-        return max(
-            (p.numel() for name, p in self.named_parameters() if name.endswith("bias")),
-            default=1,
-        )
+        width = n_features
+        for layer in self.modules():
+            bias = getattr(layer, "bias", None)
+            if bias is not None:
+                convolves = isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))
+                width = max(width, bias.numel() * (n_features if convolves else 1))
+        return width
 
     def pretraining_epoch(self, data):
         """Moves of one epoch as a deterministic autoencoder.
