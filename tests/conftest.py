@@ -7,6 +7,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: more threads than cores are many times slower.
     os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("MPLBACKEND", "agg")
+# Tests mix modules with tensors of their own, which lie on the CPU.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+# Bars and tables are read as they are printed where there is no terminal.
+os.environ.pop("FORCE_COLOR", None)
+os.environ.pop("TTY_COMPATIBLE", None)
+os.environ.pop("TTY_INTERACTIVE", None)
 
 import hypothesis
 import pytest

@@ -157,3 +157,20 @@ def test_names_of_the_codes():
 def test_mistakes_are_named(parameters, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         make_model(**parameters).fit(correlated_rows(30))
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "batch_size", "layers"),
+    [
+        (50, 50, (128, 128)),
+        (999, 100, (128, 128)),
+        (1000, 100, (500, 500)),
+        (2800, 200, (500, 500)),
+        (4999, 256, (500, 500)),
+        (5000, 256, (500, 500, 2000)),
+    ],
+)
+def test_defaults_grow_with_the_number_of_rows(n_samples, batch_size, layers):
+    model = Autoencoder()
+    assert model._batch_size(n_samples) == batch_size
+    assert model._spec(model.encoder, n_samples).hidden_layer_sizes == layers

@@ -525,7 +525,7 @@ LEGITIMATE = {
 
 @pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
 @pytest.mark.parametrize("name", LEGITIMATE)
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", ["neighbors", "k-means++", "random"])
 @pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS)
 def test_legitimate_data_give_finite_results(cls, init, name):
     rows = LEGITIMATE[name]

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepmix import GaussianMixtureVAE
+from skdeepmix import GaussianMixtureVAE, initialization
 from skdeepmix.initialization import (
     guidance_weight,
     resolve_start,
@@ -146,6 +146,38 @@ def test_noise_of_a_density_clusterer_is_no_opinion(blobs):
     known = resp[:-2].any(1)
     assert known.mean() > 0.9
     assert adjusted_rand_score(y[known], resp[:-2].argmax(1)[known]) == 1
+
+
+@pytest.fixture
+def mixtures(monkeypatch):
+    """Mixtures that are fitted, with their rows."""
+    fitted = []
+
+    class Noted(GaussianMixture):
+        def fit(self, X, y=None):
+            fitted.append((self, X))
+            return super().fit(X)
+
+    monkeypatch.setattr(initialization, "GaussianMixture", Noted)
+    return fitted
+
+
+@pytest.mark.parametrize(("width", "kind"), [(1, "spherical"), (4, "full")])
+def test_mixtures_have_the_covariances_of_the_lower_bic(mixtures, width, kind):
+    X, _ = make_blobs(300, centers=[[0, 0], [0, 12], [0, 24]], random_state=0)
+    labels = start("k-means++", X * [width, 1]).argmax(1)
+    best, rows = min(mixtures, key=lambda pair: pair[0].bic(pair[1]))
+    assert [mixture.covariance_type for mixture, _ in mixtures] == ["spherical", "full"]
+    assert best.covariance_type == kind
+    np.testing.assert_array_equal(labels, best.predict(rows))
+
+
+def test_mixtures_are_spherical_where_rows_are_few(mixtures, blobs):
+    X, _ = blobs
+    for n_samples in (30, 31):  # five for each of two dimensions of three components
+        start("k-means++", X[:n_samples, :2])
+    found = [(len(rows), mixture.covariance_type) for mixture, rows in mixtures]
+    assert found == [(30, "spherical"), (31, "spherical"), (31, "full")]
 
 
 def test_random_is_no_start():

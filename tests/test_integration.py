@@ -251,7 +251,7 @@ def test_frames_of_mixed_numeric_types(cls):
     np.testing.assert_array_equal(model.labels_, expected.labels_)
 
 
-def test_clone_in_a_loop_of_restarts_keeps_parameters(cls):
+def test_a_clone_has_the_parameters_and_networks_of_its_own(cls):
     model = small(cls, encoder=MLP((8,), activation="tanh"))
     copied = clone(model)
     assert copied.encoder is not model.encoder

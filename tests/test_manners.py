@@ -26,6 +26,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 from skops import io as skops_io
+from threadpoolctl import threadpool_limits
 
 from skdeepmix import GaussianMixtureVAE, _progress
 from skdeepmix._gaussian_mixture_vae import GaussianMixtureVAEModule
@@ -66,6 +67,18 @@ def assert_equal_fits(one, other):
     np.testing.assert_array_equal(one.labels_, other.labels_)
     np.testing.assert_array_equal(one.cluster_centers_, other.cluster_centers_)
     assert one.loss_curve_ == other.loss_curve_
+
+
+@contextmanager
+def one_thread():
+    """Limit torch and BLAS to the thread that a parallel worker has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def assert_usable(model, n_clusters=4):
@@ -157,7 +170,10 @@ def test_no_restart_follows_an_interrupt():
 
 
 def test_parallel_restarts_equal_sequential_ones():
-    one, two = (small(n_init=3, n_jobs=n_jobs).fit(X) for n_jobs in (1, 2))
+    with one_thread():
+        one = small(n_init=3).fit(X)
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        two = small(n_init=3, n_jobs=2).fit(X)
     assert_equal_fits(one, two)
 
 
@@ -603,22 +619,11 @@ def test_a_seed_gives_the_same_samples_and_a_random_state_others():
     assert not np.array_equal(one, other)
 
 
-@contextmanager
-def torch_threads(n_threads):
-    """Limit torch to the thread count that a parallel worker has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 @every_clusterer
 @pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
 def test_two_threads_give_the_serial_fits_bit_for_bit(cls):
     models = [small(cls, random_state=seed, max_iter=40) for seed in range(2)]
-    with torch_threads(1), ThreadPoolExecutor(2) as pool:
+    with one_thread(), ThreadPoolExecutor(2) as pool:
         serial = [clone(model).fit(X) for model in models]
         for _ in range(3):
             for fit, expected in zip(
@@ -629,7 +634,7 @@ def test_two_threads_give_the_serial_fits_bit_for_bit(cls):
 
 def test_joblib_workers_give_the_serial_fit_bit_for_bit():
     models = [small(cls) for cls in CLUSTERERS.values() for _ in range(2)]
-    with torch_threads(1):
+    with one_thread():
         serial = [clone(model).fit(X) for model in models]
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         fits = joblib.Parallel(n_jobs=2)(joblib.delayed(m.fit)(X) for m in models)

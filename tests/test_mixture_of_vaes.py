@@ -56,6 +56,17 @@ def make_module(n_features=3, n_clusters=3, seed=0, **parameters):
     return module
 
 
+def test_dependence_is_that_of_the_first_128_rows():
+    module = make_module(beta=2.0)
+    x, noise = draw(200, 3), draw(3, 200, 2, seed=1)
+    module.noise = lambda *shape: noise
+    means, log_vars, _ = module.posterior(x)
+    z = means + (0.5 * log_vars).exp() * noise
+    ((terms,),) = module.losses(x)
+    expected = 2 * dhsic(z[:, :128])
+    torch.testing.assert_close(terms["dependence"], expected)
+
+
 @pytest.fixture(scope="module")
 def blobs():
     return make_blobs(90, centers=CENTERS, cluster_std=0.7, random_state=0)

@@ -13,10 +13,13 @@ from scipy.sparse import csr_array
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, BisectingKMeans, KMeans
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 
+from skdeepmix import GaussianMixtureVAE
 from skdeepmix.model_selection import knee_point, select_n_clusters
+from skdeepmix.networks import MLP
 
 
 @st.composite
@@ -253,6 +256,17 @@ def test_criterion_gets_model_rows_and_labels():
     selection = select_n_clusters(mixture, X, range(1, 9), criterion=criterion)
     assert calls == list(range(1, 9))
     assert selection.n_clusters == 3
+
+
+def test_finds_the_number_of_blobs_by_a_deep_model():
+    X, _ = make_blobs(200, centers=8 * np.eye(4), random_state=0)
+    model = GaussianMixtureVAE(
+        n_latent=2, encoder=MLP((16,)), max_iter=5, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        selection = select_n_clusters(model, X, range(1, 9))
+    assert selection.n_clusters == 4
 
 
 def test_parameter_of_a_pipeline():

@@ -368,6 +368,11 @@ def test_device_must_be_known_to_torch(device):
         resolve_device(device)
 
 
+def test_device_must_be_of_a_kind_that_is_supported():
+    with pytest.raises(ValueError, match="is of the type 'meta', which is not supp"):
+        resolve_device("meta")
+
+
 def test_map_batches_keeps_the_order_and_needs_no_gradient():
     weight = nn.Parameter(torch.tensor(2.0))
     batches = draw(7, 3).split(2)
