@@ -201,7 +201,8 @@ class Rows:
             Indices of a batch, on the device. Batches differ by at most one row, so
             that none is left with a single one.
         """
-        order = torch.randperm(len(self), generator=self._generator).to(self.device)
+        order = torch.randperm(len(self), generator=self._generator, device="cpu")
+        order = order.to(self.device)
         yield from order.tensor_split(-(-len(self) // self.batch_size))
 
     def ordered(self):
@@ -238,7 +239,10 @@ class Rows:
         if sparse.issparse(self.X):
             return False
         if self.device.type == "cuda":
-            return n_bytes <= torch.cuda.mem_get_info(self.device)[0] // 2
+            # What torch keeps of earlier fits is as good as free.
+            kept = torch.cuda.memory_reserved(self.device)
+            kept -= torch.cuda.memory_allocated(self.device)
+            return n_bytes <= (torch.cuda.mem_get_info(self.device)[0] + kept) // 2
         return n_bytes <= RESIDENT_BYTES and not _is_memory_map(self.X)
 
 

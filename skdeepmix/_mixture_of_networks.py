@@ -136,7 +136,8 @@ class MixtureOfNetworksModule(ParzenModule):
         # What the densities are estimated from: drawn once and kept, so that they are
         # functions of the row alone.
         noise = self._draw_noise(n_clusters, n_draws, generator=generator)
-        self.register_buffer("draws", self.generate(noise).detach())
+        with torch.no_grad():
+            self.register_buffer("draws", self.generate(noise))
         self.register_buffer("bandwidth", torch.tensor(1.0))
         self.register_buffer("row_bandwidth", torch.tensor(1.0))
         kernel_scales = torch.tensor(KERNEL_VARIANCES).sqrt()
@@ -246,6 +247,7 @@ class MixtureOfNetworksModule(ParzenModule):
         ]
         last = self.networks[-1]
         last.bias.copy_(torch.stack(means).clamp(0.02, 0.98).logit().unsqueeze(1))
+        self._redraw(data, known)
 
     def epoch(self, data, progress):
         """Yield the moves of step 1 of the paper, or later of step 2.
@@ -323,7 +325,8 @@ class MixtureOfNetworksModule(ParzenModule):
             median_distance(self._codes(data, rows[:HELD_OUT_ROWS])) for rows in members
         ]
         scale = median(within) or 1.0
-        self.kernel_scales.copy_(scale * torch.tensor(KERNEL_VARIANCES).sqrt())
+        variances = self.kernel_scales.new_tensor(KERNEL_VARIANCES)
+        self.kernel_scales.copy_(scale * variances.sqrt())
         few = self._codes(data, train[:HELD_OUT_ROWS])
         known.distance = median_distance(few) or 1.0
         known.bandwidths = parzen_bandwidths(few)
@@ -385,10 +388,11 @@ class MixtureOfNetworksModule(ParzenModule):
         left = 0 if known.clean else max(0, 1 - done / BANDWIDTH_FALLS)
         widest = FIRST_BANDWIDTH * known.distance / math.sqrt(self.n_latent)
         first = self.bandwidth.clamp(min=widest)
-        self.bandwidth.mul_((first / self.bandwidth) ** left)
+        # Apart from the buffer: an interrupt must not leave the wide window there.
+        bandwidth = self.bandwidth * (first / self.bandwidth) ** left
         log_lik = torch.cat(
             [
-                self.log_likelihood(self._codes(data, rows))
+                parzen_log_prob(self._codes(data, rows), self.draws, bandwidth)
                 for rows in known.train.split(BLOCK_ROWS)
             ]
         )
@@ -543,7 +547,7 @@ class MixtureOfNetworks(BaseDeepMixture):
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
         Of the rows given their codes, in the autoencoder. ``"gaussian"`` has one
         learned noise scale and takes any real X; ``"bernoulli"`` takes X in [0, 1],
-        unscaled.
+        unscaled, and needs the autoencoder.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
         Arithmetic of the autoencoder in training; ``"auto"`` is bfloat16 where the
         device multiplies it natively, else float32.
@@ -682,6 +686,12 @@ class MixtureOfNetworks(BaseDeepMixture):
         self._frozen["networks"] = networks
 
     def _module_parameters(self):
+        if self.n_latent is None and self.likelihood != "gaussian":
+            raise ValueError(
+                f"likelihood='{self.likelihood}' is that of the autoencoder, which "
+                "n_latent = None leaves out. Use likelihood='gaussian' or give "
+                "'n_latent'."
+            )
         return {
             "n_noise": self.n_noise,
             "n_draws": self.n_draws,

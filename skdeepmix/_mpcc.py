@@ -378,7 +378,8 @@ class MPCCModule(ParzenModule):
 
     def centers(self):
         """Rows of the means of the prior."""
-        return self._averaged_rows(self.means, torch.arange(self.n_clusters))
+        clusters = torch.arange(self.n_clusters, device=self.means.device)
+        return self._averaged_rows(self.means, clusters)
 
     def sample(self, cluster, generator):
         """Draw latents of the given clusters and generate."""
@@ -391,7 +392,7 @@ class MPCCModule(ParzenModule):
         for k in range(self.n_clusters):
             rows = []
             for noise in self.score_noise.split(DRAWN_AT_ONCE):
-                cluster = torch.full((len(noise),), k)
+                cluster = torch.full((len(noise),), k, device=noise.device)
                 rows.append(self._averaged_rows(self.latents(cluster, noise), cluster))
             yield torch.cat(rows)
 

@@ -188,9 +188,9 @@ def graph_layout(graph, start, seed, n_epochs=100):
     odds = torch.from_numpy(graph.data / graph.data.max()).float()
     layout = torch.from_numpy(start.astype(np.float32))
     for epoch in range(n_epochs):
-        draws = torch.rand(len(odds), generator=generator)
+        draws = torch.rand(len(odds), generator=generator, device="cpu")
         drawn = torch.nonzero(draws < odds).squeeze(1)
-        order = torch.randperm(len(drawn), generator=generator)
+        order = torch.randperm(len(drawn), generator=generator, device="cpu")
         # Not by brackets, which are several times slower.
         drawn = drawn.index_select(0, order)
         blocks = (
@@ -214,6 +214,7 @@ def _move(layout, heads, tails, step, generator):
         len(layout),
         (len(heads), N_NEGATIVES),
         generator=generator,
+        device="cpu",
     )
     # Negatives first, which sums over them take in long strides.
     negatives = layout.index_select(0, others.T.flatten())

@@ -93,6 +93,8 @@ def take_moves(moves, optimizers, precision="float32", means=None):
             terms, *players = move
             take_move(terms, [optimizers[name] for name in players or optimizers])
             means.add(terms)
+            # Nothing of a step may be alive where the next one is recorded.
+            del move, terms
     return means.read()
 
 
@@ -142,7 +144,8 @@ def uses_bfloat16(precision, device):
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
     # Earlier versions of torch do not tell.
     found = getattr(torch.cpu, "get_capabilities", dict)()
     return any(found.get(name, False) for name in NATIVE_BFLOAT16)
@@ -231,6 +234,12 @@ def resolve_device(device):
         raise ValueError(
             f"device={device!r} was requested but no CUDA device is available. "
             "Use device='cpu' or device='auto'."
+        )
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={device!r} was requested but there are "
+            f"{torch.cuda.device_count()} CUDA devices, counted from 0. Use a smaller "
+            "index or device='auto'."
         )
     return resolved
 

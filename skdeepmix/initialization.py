@@ -300,7 +300,7 @@ def start_responsibilities(init, codes, n_clusters, random_state, data=None):
     Raises
     ------
     ValueError
-        If the labels or responsibilities do not fit the data.
+        If the labels or responsibilities do not fit the data, or `init` is "random".
 
     Examples
     --------
@@ -312,6 +312,11 @@ def start_responsibilities(init, codes, n_clusters, random_state, data=None):
     True
     """
     start = resolve_start(init, len(codes), n_clusters)
+    if start is None:
+        raise ValueError(
+            f"init={init!r} has no start to compute. Use 'neighbors', 'k-means++', a "
+            "clusterer, labels or responsibilities."
+        )
     with config_context(array_api_dispatch=False):
         if hasattr(start, "fit_predict"):
             return _one_hot(_fit_labels(start, codes, random_state), n_clusters)

@@ -180,6 +180,12 @@ def test_mixtures_are_spherical_where_rows_are_few(mixtures, blobs):
     assert found == [(30, "spherical"), (31, "spherical"), (31, "full")]
 
 
+def test_random_has_no_responsibilities(blobs):
+    X, _ = blobs
+    with pytest.raises(ValueError, match="^init='random' has no start to compute. Use"):
+        start("random", X)
+
+
 def test_random_is_no_start():
     assert resolve_start("random", 60, N_CLUSTERS) is None
 

@@ -591,6 +591,31 @@ def test_global_state_is_left_as_found(cls):
 
 @every_clusterer
 @pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
+@pytest.mark.parametrize("init", ["neighbors", "random"])
+def test_defaults_of_torch_do_not_matter(cls, init):
+    model = small(cls, init=init).fit(X)
+    rows = model.sample(5, random_state=0)[0]
+    with torch.device("meta"):  # where nothing can be read
+        other = small(cls, init=init).fit(X)
+        np.testing.assert_array_equal(other.sample(5, random_state=0)[0], rows)
+        loaded = pickle.loads(pickle.dumps(model))
+    assert_equal_fits(other, model)
+    torch.set_default_dtype(torch.float64)
+    try:
+        other = small(cls, init=init).fit(X.astype(np.float32))
+        assert other.sample(5)[0].dtype == np.float32
+        reloaded = pickle.loads(pickle.dumps(model))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for copied in (loaded, reloaded):
+        for method in METHODS:
+            np.testing.assert_array_equal(
+                getattr(copied, method)(X), getattr(model, method)(X)
+            )
+
+
+@every_clusterer
+@pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
 def test_without_a_seed_numpy_global_state_decides(cls):
     state = np.random.get_state()  # noqa: NPY002
     fits = []

@@ -168,6 +168,33 @@ def test_networks_side_by_side_equal_networks_one_after_the_other():
         torch.testing.assert_close(one, other)
 
 
+def test_draws_know_the_start_before_the_first_step():
+    X, y = make_blobs(200, n_features=2, centers=3, cluster_std=0.3, random_state=0)
+    module = make_module(X)
+    data = Rows(X, Scaling.fit(X), targets=torch.eye(3)[y])
+    with torch.no_grad():
+        module.initialize(data)
+    labels = module.log_resp(data[torch.arange(200)]).argmax(1)
+    np.testing.assert_array_equal(labels, y)
+
+
+def test_a_step_that_is_cut_short_leaves_no_wide_window():
+    X, _ = make_blobs(200, n_features=2, centers=3, cluster_std=3.0, random_state=0)
+    module = make_module(X, hard_fraction=0.0)
+    module.bandwidth.fill_(0.02)
+    moves = module.epoch(Rows(X, Scaling.fit(X), batch_size=20), 0.1)
+    next(moves)
+    assert module.bandwidth.item() == pytest.approx(0.02)
+    moves.close()
+    assert module.bandwidth.item() == pytest.approx(0.02)
+
+
+def test_rows_in_the_unit_interval_need_an_autoencoder(blobs):
+    X = np.clip(blobs[0], 0, 1)
+    with pytest.raises(ValueError, match="likelihood='bernoulli' is that of the autoe"):
+        make_model(n_latent=None, likelihood="bernoulli").fit(X)
+
+
 def test_first_step_trains_every_network_on_its_own_cluster():
     X, y = make_blobs(200, n_features=2, centers=3, cluster_std=0.3, random_state=0)
     model = make_model(

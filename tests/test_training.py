@@ -2,6 +2,7 @@
 
 import copy
 import re
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -221,11 +222,21 @@ def test_auto_is_bfloat16_where_it_is_native(found, native, monkeypatch):
 
 
 def test_an_old_gpu_emulates_bfloat16_and_is_left_in_float32(monkeypatch):
-    def is_supported(including_emulation=True):
-        return including_emulation
+    current = []
 
+    @contextmanager
+    def device(chosen):
+        current.append(chosen.index)
+        yield
+        current.pop()
+
+    def is_supported(including_emulation=True):
+        return including_emulation or current == [1]
+
+    monkeypatch.setattr(torch.cuda, "device", device)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
-    assert not uses_bfloat16("auto", torch.device("cuda"))
+    assert not uses_bfloat16("auto", torch.device("cuda:0"))
+    assert uses_bfloat16("auto", torch.device("cuda:1"))
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
@@ -359,6 +370,14 @@ def test_cuda_must_be_available(monkeypatch, device):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         resolve_device(device)
+
+
+def test_cuda_device_must_exist(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match="but there are 2 CUDA devices, counted from"):
+        resolve_device("cuda:2")
 
 
 @pytest.mark.parametrize("device", ["abacus", "", "cpu:x"])

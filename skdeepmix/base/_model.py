@@ -253,7 +253,9 @@ class BaseDeepModel(
 
     def _new_module(self, seed):
         generator = torch.Generator().manual_seed(int(seed))
-        return self._module_class(**self._frozen, generator=generator)
+        # Whatever device and type torch makes tensors of by default.
+        with torch.device("cpu"):
+            return self._module_class(**self._frozen, generator=generator).float()
 
     def _batch_size(self, n_samples):
         if self.batch_size == "auto":

@@ -31,7 +31,7 @@ def parzen_bandwidths(x):
         From 0.03 to 0.8 times the median distance of the rows, or times 1 if they are
         all equal.
     """
-    return (median_distance(x) or 1.0) * torch.tensor(BANDWIDTHS).to(x)
+    return (median_distance(x) or 1.0) * x.new_tensor(BANDWIDTHS)
 
 
 @torch.no_grad()

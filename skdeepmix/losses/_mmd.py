@@ -82,7 +82,7 @@ def median_distance(x, generator=None, max_rows=1000):
     """
     if len(x) > max_rows:
         generator = generator or torch.Generator().manual_seed(0)
-        rows = torch.randperm(len(x), generator=generator)[:max_rows]
+        rows = torch.randperm(len(x), generator=generator, device="cpu")[:max_rows]
         x = x[rows.to(x.device)]
     distances = torch.nn.functional.pdist(x.detach())
     distances = distances[distances > 0]

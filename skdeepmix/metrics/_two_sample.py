@@ -279,7 +279,8 @@ def _kernel_sum(X, Y, bandwidths):
 def _parzen_bandwidths(samples, rows):
     """Geometric grid between the scales of neighbours and of the whole."""
     generator = torch.Generator().manual_seed(0)
-    rows = rows[torch.randperm(len(rows), generator=generator)[:GRID_ROWS]]
+    order = torch.randperm(len(rows), generator=generator, device="cpu")
+    rows = rows[order[:GRID_ROWS]]
     nearest = float(np.median(pairwise_distances_argmin_min(rows, samples)[1]))
     # Samples far from all rows have the larger distance.
     longest = 2 * max(median_distance(rows), nearest)
@@ -311,7 +312,7 @@ def _check_rows(rows, name, like=None, min_rows=1):
             f"Expected as many features in both sets but {name} has {rows.shape[1]} "
             f"and the other {like.shape[1]}. Pass rows of the same features."
         )
-    return torch.tensor(rows)
+    return torch.tensor(rows, device="cpu")
 
 
 def _check_bandwidths(bandwidths):

@@ -344,7 +344,8 @@ def fit_readout(pairs):
     if isinstance(gram, int):
         return None
     power = gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    ridge = RIDGE * power * torch.eye(gram.shape[-1]).to(gram)
+    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    ridge = RIDGE * power * identity
     solved = torch.linalg.solve(gram + ridge, product).float()
     return solved[..., :-1, :], solved[..., -1:, :]
 
