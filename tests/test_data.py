@@ -366,3 +366,18 @@ def test_a_read_only_memory_map_is_fitted_without_a_copy(tmp_path, dtype):
         tracemalloc.stop()
     # Posteriors, labels and float64 blocks are all that is ever allocated.
     assert peak < X.nbytes / 2
+
+
+@pytest.mark.parametrize(("kept", "fits"), [(0, False), (500, True)])
+def test_memory_that_torch_keeps_of_earlier_fits_counts_as_free(
+    monkeypatch, kept, fits
+):
+    of_device = {
+        "mem_get_info": (1000, 4000),
+        "memory_reserved": 700 + kept,
+        "memory_allocated": 700,
+    }
+    for name, value in of_device.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    rows = Rows(np.zeros((50, 3), np.float32), Scaling(), device="cuda")
+    assert rows._fits() == fits  # 600 bytes, in no more than half of what is free
