@@ -362,14 +362,15 @@ def overtaken(lines):
     rows : list of list of str
         Head first; for each pair the mean over the seeds of the seconds until an epoch
         of ours has the mean final ACC of the peer, and of those of the peer's fit. A
-        dash where a seed does not reach it.
+        dash where a seed does not reach it. Data that none of ours was fitted to are
+        left out.
     """
     ours = list(dict.fromkeys(line["setting"] for line in lines if "curve" in line))
     theirs = [line for line in lines if "curve" not in line]
     peers = list(dict.fromkeys(line["setting"] for line in theirs))
     groups = grouped(lines, "data", "setting")
     rows = [["Data, peer", *ours]]
-    for data in dict.fromkeys(line["data"] for line in lines):
+    for data in dict.fromkeys(line["data"] for line in lines if "curve" in line):
         for peer in peers:
             runs = groups.get((data, peer))
             if not runs:
