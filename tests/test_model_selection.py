@@ -261,7 +261,11 @@ def test_criterion_gets_model_rows_and_labels():
 def test_finds_the_number_of_blobs_by_a_deep_model():
     X, _ = make_blobs(200, centers=8 * np.eye(4), random_state=0)
     model = GaussianMixtureVAE(
-        n_latent=2, encoder=MLP((16,)), max_iter=5, random_state=0
+        n_latent=2,
+        encoder=MLP((16,)),
+        max_iter=20,
+        learning_rate=1e-2,
+        random_state=0,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
