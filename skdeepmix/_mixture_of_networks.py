@@ -14,7 +14,11 @@ from skdeepmix._autoencoder import AutoencoderModule
 from skdeepmix._sklearn_compat import Interval
 from skdeepmix._stacked_adam import StackedAdam
 from skdeepmix.base import BaseDeepMixture, ParzenModule
-from skdeepmix.distributions import parzen_bandwidths, parzen_log_prob
+from skdeepmix.distributions import (
+    LIKELIHOODS,
+    parzen_bandwidths,
+    parzen_log_prob,
+)
 from skdeepmix.initialization import STARTS, random_rows_start
 from skdeepmix.losses import median_distance, squared_mmd
 from skdeepmix.networks import MLP, NetworkSpec
@@ -686,7 +690,7 @@ class MixtureOfNetworks(BaseDeepMixture):
         self._frozen["networks"] = networks
 
     def _module_parameters(self):
-        if self.n_latent is None and self.likelihood != "gaussian":
+        if self.n_latent is None and not LIKELIHOODS[self.likelihood].rescales:
             raise ValueError(
                 f"likelihood='{self.likelihood}' is that of the autoencoder, which "
                 "n_latent = None leaves out. Use likelihood='gaussian' or give "
