@@ -4,7 +4,8 @@
 
 fits the default GaussianMixtureVAE to the digits, in alternating repeats: restarts and
 candidates of a grid search one after the other, with all threads for one fit at a time,
-and side by side, in processes and in threads. Imports are those of new processes.
+and side by side, in processes and in threads, there also with BLAS limited to one thread.
+Imports are those of new processes.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import torch
 from joblib import parallel_config
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -62,6 +64,20 @@ def grid_search(backend, X, n_jobs):
     model = GaussianMixtureVAE(10, random_state=0)
     with parallel_config(backend):
         GridSearchCV(model, GRID, cv=2, n_jobs=n_jobs, refit=False).fit(X)
+
+
+def grid_search_beside_limited_blas(X, n_jobs):
+    """Search in threads, with one thread for all of BLAS.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+    n_jobs : int
+        How many fits side by side.
+    """
+    with threadpool_limits(1, "blas"):
+        grid_search("threading", X, n_jobs)
 
 
 def start_python(code):
@@ -125,6 +141,9 @@ def main(argv=None):
             ]
             for backend in ("loky", "threading")
         },
+        "GridSearchCV, threading, BLAS limited, n_jobs = 1 / 2": [
+            partial(grid_search_beside_limited_blas, X, n_jobs) for n_jobs in (1, 2)
+        ],
         "import of skdeepmix / of torch and scikit-learn": [
             partial(start_python, IMPORTS[name])
             for name in ("skdeepmix", "torch, scikit-learn")

@@ -6,6 +6,8 @@ from contextlib import closing
 import numpy as np
 import torch
 
+from skdeepmix._threads import one_thread_in_workers
+
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Instructions for products of bfloat16 matrices, as torch names them on x86.
 NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
@@ -260,6 +262,7 @@ def draw_seed(random_state):
     return int(random_state.randint(np.iinfo(np.int32).max))
 
 
+@one_thread_in_workers()
 def map_batches(function, batches, n_samples):
     """Apply a function of tensors to batches, without gradients.
 

@@ -31,6 +31,7 @@ from skdeepmix._sklearn_compat import (
     fit_context,
     with_callbacks,
 )
+from skdeepmix._threads import one_thread_in_workers
 from skdeepmix._training import (
     PRECISIONS,
     BestState,
@@ -219,6 +220,7 @@ class BaseDeepModel(
         layers = self._default_layers.items()
         return MLP(next(sizes for limit, sizes in layers if n_samples < limit))
 
+    @one_thread_in_workers()
     def _fit_once(self, X, y, device, seeds, task):
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
         module = self._new_module(seeds[0]).to(device)

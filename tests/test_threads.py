@@ -1,0 +1,138 @@
+"""Threads of fits that run side by side in one process."""
+
+import threading
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import make_blobs
+from sklearn.model_selection import GridSearchCV
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from skdeepmix import GaussianMixtureVAE
+from skdeepmix._threads import one_thread_in_workers
+from skdeepmix.networks import MLP
+
+pytestmark = pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
+X = make_blobs(60, n_features=3, centers=4, random_state=0)[0].astype(np.float32)
+
+
+def numbers_of_threads():
+    own = [i["num_threads"] for i in threadpool_info() if i["user_api"] == "openmp"]
+    return {torch.get_num_threads(), *own}
+
+
+@pytest.fixture(autouse=True)
+def _two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with threadpool_limits(2, "openmp"):
+        yield
+        assert numbers_of_threads() == {2}
+    torch.set_num_threads(before)
+
+
+class Look:
+    """Callback that notes the numbers of threads after every epoch."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "epoch":
+            self.seen |= numbers_of_threads()
+
+
+def watched(**parameters):
+    look = Look()
+    parameters = {"encoder": MLP((4,)), "init": "random", "max_iter": 1} | parameters
+    model = GaussianMixtureVAE(2, random_state=0, **parameters)
+    return model.set_callbacks(look), look
+
+
+def in_a_thread(function):
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+def test_a_fit_alone_has_all_threads():
+    model, look = watched()
+    model.fit(X)
+    assert look.seen == {2}
+
+
+def test_fits_in_threads_of_joblib_have_one_each():
+    model, look = watched()
+    joblib.Parallel(2, backend="threading")([joblib.delayed(model.fit)(X)])
+    assert look.seen == {1}
+
+
+def test_restarts_in_threads_of_joblib_have_one_each():
+    model, look = watched(n_init=2)
+    with joblib.parallel_config("threading", n_jobs=2):
+        model.fit(X)
+    assert look.seen == {1}
+
+
+def test_grid_search_in_threads_of_joblib_has_one_for_each_fit():
+    model, look = watched(init="k-means++")
+    grid = {"n_latent": [1, 2]}
+    with joblib.parallel_config("threading", n_jobs=2):
+        search = GridSearchCV(model, grid, cv=2, refit=False).fit(X)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert look.seen == {1}
+
+
+def test_one_job_is_no_worker():
+    model, look = watched()
+    parallel = joblib.Parallel(1, backend="threading")
+    in_a_thread(lambda: parallel([joblib.delayed(model.fit)(X)]))
+    # A new thread has other numbers in runtimes that torch does not set.
+    assert 2 in look.seen
+
+
+def test_a_thread_of_somebody_else_is_left_alone():
+    model, look = watched()
+    in_a_thread(lambda: model.fit(X))
+    assert 2 in look.seen
+
+
+def test_predictions_in_threads_of_joblib_have_one_each(monkeypatch):
+    model, _ = watched()
+    module, seen = model.fit(X).module_, set()
+    log_resp = module.log_resp
+
+    def looked(x):
+        seen.update(numbers_of_threads())
+        return log_resp(x)
+
+    monkeypatch.setattr(module, "log_resp", looked)
+    joblib.Parallel(2, backend="threading")([joblib.delayed(model.predict)(X)])
+    assert seen == {1}
+    model.predict(X)
+    assert seen == {1, 2}
+
+
+def test_workers_have_their_own_numbers_again_after_an_error():
+    @one_thread_in_workers()
+    def fail():
+        assert numbers_of_threads() == {1}
+        raise RuntimeError("of the fit")
+
+    def task():
+        with pytest.raises(RuntimeError, match="of the fit"):
+            fail()
+        return torch.get_num_threads()
+
+    assert joblib.Parallel(2, backend="threading")([joblib.delayed(task)()]) == [2]
