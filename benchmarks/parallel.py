@@ -4,8 +4,8 @@
 
 fits the default GaussianMixtureVAE to the digits, in alternating repeats: restarts and
 candidates of a grid search one after the other, with all threads for one fit at a time,
-and side by side, in processes and in threads, there also with BLAS limited to one thread.
-Imports are those of new processes.
+and side by side, in processes and in threads, there also with one thread for all of
+BLAS. Imports are those of new processes.
 """
 
 import argparse
