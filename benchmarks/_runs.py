@@ -595,7 +595,8 @@ def fit_and_record(
     test : tuple of (X, y) or None, default=None
         Rows that are not fitted, whose scores get names that end in ``_test``.
     extra : callable or None, default=None
-        From the fitted estimator to a dict of more results.
+        From the fitted estimator to a dict of more results. With the number of epochs,
+        `n_epochs`, among them the seconds of an epoch are recorded too.
 
     Returns
     -------
@@ -618,6 +619,9 @@ def fit_and_record(
         estimator.fit(X)
         seconds = perf_counter() - start - curve.seconds
     if not runs.done(data, setting, seed):
+        more = extra(estimator) if extra else {}
+        if "n_epochs" in more:
+            more["seconds_per_epoch"] = seconds / more["n_epochs"]
         line = runs.record(
             data,
             setting,
@@ -626,7 +630,7 @@ def fit_and_record(
             device=device_name(estimator),
             **evaluate(estimator, X, y, curve, score_on),
             **(test_scores(estimator, *test) if test else {}),
-            **(extra(estimator) if extra else {}),
+            **more,
         )
         print(
             f"{data}, {setting}, seed {seed}: ACC {line['acc']:.3f}, "

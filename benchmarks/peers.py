@@ -50,6 +50,8 @@ from skdeepmix import (
 )
 from skdeepmix._data import Scaling
 from skdeepmix._training import resolve_device
+from skdeepmix.base import BaseDeepMixture
+from skdeepmix.base._mixture import PRETRAINING
 from skdeepmix.datasets import (
     fetch_coil20,
     fetch_mnist,
@@ -438,6 +440,7 @@ def fit_one(path, name, setting, seed, data_home, threads, device):
         score_on={"score_val": X_val} if scored else None,
         extra=lambda fitted: {
             **own_labels(fitted, y),
+            **epochs(fitted),
             # The maximum of getrusage would be that of the parent where it was larger.
             "peak_mb": process_memory("VmHWM"),
             "packages": installed(),
@@ -464,6 +467,33 @@ def own_labels(estimator, y):
         if hasattr(estimator, name):
             return {"acc_own": clustering_accuracy(y, getattr(estimator, name))}
     return {}
+
+
+def epochs(estimator):
+    """Number of epochs of a fit, those of its pre-training included.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; a pipeline has the epochs of its first step.
+
+    Returns
+    -------
+    counts : dict of str to int
+        `n_epochs`, or nothing where there are no epochs.
+    """
+    if isinstance(estimator, Pipeline):
+        estimator = estimator[0]
+    parameters = estimator.get_params(deep=False)
+    if "pretrain_epochs" in parameters:
+        names = "pretrain_epochs", "clustering_epochs"
+        return {"n_epochs": sum(parameters.get(name, 0) for name in names)}
+    if "batch_size" not in parameters:
+        return {}
+    n_epochs = estimator.n_iter_
+    if isinstance(estimator, BaseDeepMixture):
+        n_epochs += round(PRETRAINING * estimator.max_iter)
+    return {"n_epochs": n_epochs}
 
 
 def installed():

@@ -349,6 +349,38 @@ def pretrainings(lines):
     return rows
 
 
+def accuracies(lines):
+    """ACC of every model on every data set.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``peers.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; the mean over the seeds and its spread, a dash where a model was
+        not fitted. Models with the largest mean over most data sets come first.
+    """
+    groups = grouped(lines, "data", "setting")
+    data, settings = (
+        list(dict.fromkeys(line[name] for line in lines))
+        for name in ("data", "setting")
+    )
+    runs = {name: [groups.get((rows, name), []) for rows in data] for name in settings}
+
+    def order(name):
+        means = [fmean(run["acc"] for run in found) for found in runs[name] if found]
+        return -len(means), -fmean(means)
+
+    body = [
+        [name, *(_cell(found, "acc") for found in runs[name])]
+        for name in sorted(settings, key=order)
+    ]
+    return [["Model", *data], *body]
+
+
 def overtaken(lines):
     """Seconds until our models reach the accuracy of each peer.
 

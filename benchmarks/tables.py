@@ -201,6 +201,7 @@ PEERS_COLUMNS = (
     PURITY,
     HELD_OUT,
     SECONDS,
+    Column("an epoch", "seconds_per_epoch", 2),
     Column("MB", "peak_mb", 0),
 )
 NETWORKS_SETTINGS = ("k-means", "defaults")
@@ -576,6 +577,12 @@ TABLES = (
         "peers",
         "reuters",
         PEERS_COLUMNS,
+    ),
+    Study(
+        "peers_accuracy",
+        "ACC of all models on all data sets",
+        "peers",
+        studies.accuracies,
     ),
     Study(
         "peers_overtaken",

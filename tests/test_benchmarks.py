@@ -20,9 +20,10 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import make_pipeline
 from torch.utils.flop_counter import FlopCounterMode
 
-from skdeepmix import GaussianMixtureVAE, initialization
+from skdeepmix import Autoencoder, GaussianMixtureVAE, initialization
 from skdeepmix.base import _mixture
 from skdeepmix.networks import MLP
 
@@ -660,6 +661,26 @@ def test_time_until_a_peer_is_overtaken(studies):
     ]
 
 
+def test_models_on_most_data_with_the_largest_accuracy_come_first(studies):
+    def line(data, setting, acc):
+        return {"data": data, "setting": setting, "acc": acc}
+
+    lines = [
+        line("one", "once", 1.0),
+        line("one", "poor", 0.5),
+        line("two", "poor", 0.5),
+        line("one", "good", 0.6),
+        line("one", "good", 0.8),
+        line("two", "good", 0.4),
+    ]
+    assert studies.accuracies(lines) == [
+        ["Model", "one", "two"],
+        ["good", "0.700 ± 0.141", "0.400"],
+        ["poor", "0.500", "0.500"],
+        ["once", "1.000", "–"],
+    ]
+
+
 def test_every_peer_is_a_point_with_its_name(path):
     pytest.importorskip("matplotlib").use("agg")
     plots = importlib.import_module("plots")
@@ -898,3 +919,26 @@ def test_a_peer_has_labels_of_its_own(peers):
     model = SimpleNamespace(labels_=[0, 1], dec_labels_=[0, 0])
     assert peers.own_labels(model, [0, 1]) == {"acc_own": 0.5}
     assert peers.own_labels(KMeans(), [0, 1]) == {}
+
+
+def test_epochs_of_a_peer_include_its_pretraining(peers):
+    class Peer(SimpleNamespace):
+        def get_params(self, deep):
+            return vars(self)
+
+    assert peers.epochs(Peer(pretrain_epochs=3, clustering_epochs=4)) == {"n_epochs": 7}
+    assert peers.epochs(Peer(pretrain_epochs=3)) == {"n_epochs": 3}
+    assert peers.epochs(KMeans()) == {}
+    X, _ = make_blobs(60, n_features=3, centers=3, random_state=0)
+    codes = make_pipeline(Autoencoder(2, encoder=MLP((4,)), max_iter=3), KMeans(3))
+    assert peers.epochs(codes.fit(X)) == {"n_epochs": 3}
+    model = GaussianMixtureVAE(3, encoder=MLP((4,)), max_iter=8, random_state=0)
+    assert peers.epochs(model.fit(X)) == {"n_epochs": 10}
+
+
+def test_seconds_of_an_epoch_are_those_of_the_fit_over_all_epochs(module, runs):
+    X, y = make_blobs(60, n_features=3, centers=3, random_state=0)
+    how = {"data": "blobs", "setting": "KMeans", "seed": 0}
+    module.fit_and_record(runs, KMeans(3), X, y, **how, extra=lambda _: {"n_epochs": 5})
+    (line,) = runs.lines()
+    assert line["seconds_per_epoch"] == pytest.approx(line["seconds"] / 5, rel=1e-4)
