@@ -591,6 +591,12 @@ TABLES = (
         studies.overtaken,
     ),
     Study(
+        "peers_two_threads",
+        "Seconds until the default model reaches the accuracy of N2D, two threads",
+        "two_threads/peers",
+        studies.overtaken,
+    ),
+    Study(
         "speed",
         "An epoch of 10,240 rows, and labels of 100,000",
         "speed",
