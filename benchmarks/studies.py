@@ -364,10 +364,8 @@ def accuracies(lines):
         not fitted. Models with the largest mean over most data sets come first.
     """
     groups = grouped(lines, "data", "setting")
-    data, settings = (
-        list(dict.fromkeys(line[name] for line in lines))
-        for name in ("data", "setting")
-    )
+    data = list(dict.fromkeys(line["data"] for line in lines))
+    settings = list(dict.fromkeys(line["setting"] for line in lines))
     runs = {name: [groups.get((rows, name), []) for rows in data] for name in settings}
 
     def order(name):

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdeepmix import GaussianMixtureVAE
-from skdeepmix._threads import one_thread_in_workers
+from skdeepmix._threads import OWN_NUMBERS, one_thread_in_workers
 from skdeepmix.networks import MLP
 
 pytestmark = pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
@@ -19,7 +19,7 @@ X = make_blobs(60, n_features=3, centers=4, random_state=0)[0].astype(np.float32
 
 
 def numbers_of_threads():
-    own = [i["num_threads"] for i in threadpool_info() if i["user_api"] == "openmp"]
+    own = [i["num_threads"] for i in threadpool_info() if i["prefix"] in OWN_NUMBERS]
     return {torch.get_num_threads(), *own}
 
 
