@@ -12,6 +12,7 @@ from _runs import (
     record_baselines,
     set_threads,
 )
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from skdeepmix import Autoencoder
@@ -137,6 +138,27 @@ def generated(make, data_home):
     """
     X, y = make()
     return X.astype(np.float32), y, {}
+
+
+def load_embedded_digits(data_home):
+    """The digits of scikit-learn, as they are.
+
+    Parameters
+    ----------
+    data_home : str or None
+        Not needed.
+
+    Returns
+    -------
+    X : ndarray of shape (1797, 64)
+        Pixels in [0, 16].
+    y : ndarray of shape (1797,)
+        Digits.
+    score_on : dict
+        Rows to score.
+    """
+    X, y = load_digits(return_X_y=True)
+    return X, y, {"score": X}
 
 
 def autoencoder_codes(X, seed, **parameters):

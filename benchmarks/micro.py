@@ -31,7 +31,7 @@ from skdeepmix.losses import (
     gaussian_log_prob,
     squared_mmd,
 )
-from skdeepmix.networks._layers import StackedLinear
+from skdeepmix.networks import StackedLinear
 
 BATCH = 256
 N_FEATURES = 784

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _papers import load
 from _runs import (
+    UMAP_LAYOUT,
     Runs,
     choices,
     fit_and_record,
@@ -68,7 +69,6 @@ BATCH_SIZE = 256
 HELD_OUT = 0.1
 SEEDS = (0, 1, 2)
 PACKAGES = ("clustpy", "gemclus", "umap-learn")
-LAYOUT = {"n_components": N_LATENT, "n_neighbors": 20, "min_dist": 0.0}
 # Where ClustPy has the labels of the network itself, short of a last clusterer.
 OWN_LABELS = ("dec_labels_", "vade_labels_", "dcn_labels_")
 
@@ -241,7 +241,7 @@ def classical(task):
     if find_spec("umap"):
         from umap import UMAP
 
-        layout = UMAP(**LAYOUT, random_state=task.seed)
+        layout = UMAP(**UMAP_LAYOUT, random_state=task.seed)
         yield "UMAP + GaussianMixture", make_pipeline(layout, mixture)
 
 
@@ -335,7 +335,7 @@ def clustpy(task):
 
         # As in its paper; its default, t-SNE, takes three dimensions at most, but is
         # given as many as there are clusters.
-        least |= {"manifold_class": UMAP, "manifold_params": LAYOUT}
+        least |= {"manifold_class": UMAP, "manifold_params": UMAP_LAYOUT}
         shared["pretrain_epochs"] = task.row.n_epochs_in_all
         yield "N2D", N2D(**least, **shared)
         yield "N2D defaults", N2D(**least)

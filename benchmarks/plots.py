@@ -107,7 +107,7 @@ def draw_peers(lines):
         for (setting,), runs in grouped(lines, "setting").items()
     }
     ours = {line["setting"] for line in lines if "curve" in line}
-    best_first = sorted(means, key=means.get, reverse=True)
+    best_first = sorted(means, key=lambda name: (-means[name][0], means[name][1]))
     for number, setting in enumerate(best_first, start=1):
         acc, seconds = means[setting]
         ax.plot(

@@ -9,10 +9,10 @@ compare with umap-learn leave it out where it is not installed.
 
 import sys
 import warnings
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from unittest import mock
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -28,6 +28,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _runs import (
+    UMAP_LAYOUT,
     Runs,
     choices,
     fit_and_record,
@@ -413,30 +414,9 @@ def starts(n_clusters):
         from umap import UMAP
     except ImportError:
         return result
-    layout = UMAP(n_components=10, n_neighbors=20, min_dist=0.0)
+    layout = UMAP(**UMAP_LAYOUT)
     mixture = GaussianMixture(n_clusters, n_init=5)
     return result | {"UMAP + GaussianMixture": make_pipeline(layout, mixture)}
-
-
-@contextmanager
-def constant(module, name, value):
-    """Change a constant of a module for the while.
-
-    Parameters
-    ----------
-    module : module
-        Where it stands.
-    name : str
-        Of the constant.
-    value : object
-        What it is to be.
-    """
-    before = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)
 
 
 # Weight of the guidance and of the conditional prior.
@@ -465,7 +445,7 @@ def run_kept(runs, load, name, seeds):
                     beta=beta,
                     max_iter=STUDY_EPOCHS,
                 )
-                with constant(initialization, "GUIDANCE_WEIGHT", weight):
+                with mock.patch.object(initialization, "GUIDANCE_WEIGHT", weight):
                     fit_and_record(
                         runs,
                         estimator,
@@ -576,7 +556,7 @@ def run_pretraining(runs, load, name, seeds):
             estimator = AutoencoderClusters(
                 GaussianMixtureVAE(len(np.unique(y)), random_state=seed)
             )
-            with constant(_mixture, "PRETRAINING", fraction):
+            with mock.patch.object(_mixture, "PRETRAINING", fraction):
                 seconds = timed(estimator.fit, X)
             acc = clustering_accuracy(y, estimator.labels_)
             runs.record(name, setting, seed, seconds=seconds, acc=acc)

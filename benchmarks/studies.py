@@ -1,4 +1,4 @@
-"""Summaries of the lines of ``starts.py``: rows of tables, head first."""
+"""Summaries of lines of results that are no plain mean of a group, head first."""
 
 from statistics import fmean, stdev
 
@@ -173,7 +173,7 @@ def candidates(lines):
 
 
 def default_seconds(lines):
-    """The default model on every data set: start, end, best baseline, seconds.
+    """The default model on every data set: its start, its end, and seconds.
 
     Parameters
     ----------
@@ -436,23 +436,26 @@ def kept(lines):
     -------
     rows : list of list of str
         Head first; differences of ACC with their standard errors, in points, and the
-        held-out bound.
+        held-out bound; last the number of seeds. All treatments of a seed have the same
+        start.
     """
     treatments = list(
         dict.fromkeys(line["setting"].split(", ", 1)[1] for line in lines)
     )
-    rows = [["Data, start", "ACC of the start", *treatments]]
+    rows = [["Data, start", "ACC of the start", *treatments, "Seeds"]]
     groups = grouped(lines, "data", "setting")
     starts = dict.fromkeys(
         (line["data"], line["setting"].split(", ", 1)[0]) for line in lines
     )
     for data, start in starts:
-        cells, before = [], []
+        cells, before = [], {}
         for treatment in treatments:
             runs = groups.get((data, f"{start}, {treatment}"), [])
-            before += [run["acc_start"] for run in runs]
+            before |= {run["seed"]: run["acc_start"] for run in runs}
             cells.append(_gain(runs))
-        rows.append([f"{data}, {start}", spread(before), *cells])
+        rows.append(
+            [f"{data}, {start}", spread(before.values()), *cells, str(len(before))]
+        )
     return rows
 
 

@@ -14,34 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import fmean, stdev
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import studies
 from _runs import RESULTS, ROOT, read_lines
+from studies import MISSING, spread
 
 TABLES_DIR = ROOT / "doc" / "benchmarks" / "tables"
-MISSING = "\N{EN DASH}"
-
-
-def mean(values, digits):
-    """Mean and, of several seeds, their standard deviation.
-
-    Parameters
-    ----------
-    values : list of float
-        One per seed.
-    digits : int
-        After the point.
-
-    Returns
-    -------
-    cell : str
-        Such as ``"0.812 ± 0.013"``; the deviation is that of a sample, n - 1.
-    """
-    cell = f"{fmean(values):.{digits}f}"
-    return f"{cell} ± {stdev(values):.{digits}f}" if len(values) > 1 else cell
 
 
 def extreme(choose, values, digits):
@@ -87,7 +67,7 @@ class Column:
     title: str
     key: str
     digits: int = 3
-    summary: Callable = mean
+    summary: Callable = spread
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -484,6 +485,25 @@ def test_starts_are_fitted_with_every_treatment(starts, runs, tiny, monkeypatch)
     assert weight == initialization.GUIDANCE_WEIGHT
 
 
+def test_starts_of_several_treatments_count_once(studies):
+    lines = [
+        {
+            "data": "toys",
+            "setting": f"k-means, {treatment}",
+            "seed": seed,
+            "acc_start": start,
+            "acc": start + 0.1,
+            "score_val": -2.0,
+        }
+        for seed, start in enumerate((0.5, 0.7))
+        for treatment in ("not guided", "guided")
+    ]
+    _, row = studies.kept(lines)
+    deviation = np.std([0.5, 0.7], ddof=1)
+    gain = "+10.00 ± 0.00 (-2.0 nats)"
+    assert row == ["toys, k-means", f"0.600 ± {deviation:.3f}", gain, gain, "2"]
+
+
 def test_pre_training_is_as_long_as_it_says(starts, monkeypatch):
     seen = []
     module = starts.GaussianMixtureVAE._module_class
@@ -496,7 +516,7 @@ def test_pre_training_is_as_long_as_it_says(starts, monkeypatch):
     monkeypatch.setattr(module, "pretraining_epoch", seen_epoch)
     model = GaussianMixtureVAE(1, encoder=MLP((2,)), max_iter=16)
     for fraction, n_epochs in {0.0625: 1, 0.125: 2, 0.25: 4}.items():
-        with starts.constant(_mixture, "PRETRAINING", fraction):
+        with mock.patch.object(_mixture, "PRETRAINING", fraction):
             starts.AutoencoderClusters(model).fit(np.eye(4))
         assert len(seen) == n_epochs
         seen.clear()

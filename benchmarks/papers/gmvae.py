@@ -11,11 +11,18 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from _papers import Inputs, Row, Setting, as_is, pca_50, run_rows
+from _papers import (
+    Inputs,
+    Row,
+    Setting,
+    as_is,
+    load_embedded_digits,
+    pca_50,
+    run_rows,
+)
 from _runs import baselines
 
 from skdeepmix import GaussianMixtureVAE
@@ -66,27 +73,6 @@ def load_mnist(data_home):
     mnist = fetch_mnist(data_home=data_home)
     X = mnist.data.astype(np.float32) / 255
     return X, mnist.target, {"score": X[mnist.split == 1]}
-
-
-def load_embedded_digits(data_home):
-    """The digits of scikit-learn, as they are.
-
-    Parameters
-    ----------
-    data_home : str or None
-        Not needed.
-
-    Returns
-    -------
-    X : ndarray of shape (1797, 64)
-        Pixels in [0, 16].
-    y : ndarray of shape (1797,)
-        Digits.
-    score_on : dict
-        Rows to score.
-    """
-    X, y = load_digits(return_X_y=True)
-    return X, y, {"score": X}
 
 
 def load_arcs(data_home):

@@ -1,6 +1,6 @@
 """Tables of the mixture of networks (Banijamali, Ghodsi and Poupart 2017).
 
-    python benchmarks/papers/mixture_of_networks.py --data-home DIR [--rows usps,toys]
+    python benchmarks/papers/mixture_of_networks.py --data-home DIR [--rows usps]
 
 appends to ``benchmarks/results/mixture_of_networks.jsonl`` and skips what is there;
 ``python benchmarks/tables.py`` makes the tables of the documentation.

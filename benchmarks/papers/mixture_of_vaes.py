@@ -12,14 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from _papers import Inputs, Row, Setting, autoencoder_codes, load, run_rows
+from _papers import (
+    Inputs,
+    Row,
+    Setting,
+    autoencoder_codes,
+    load,
+    load_embedded_digits,
+    run_rows,
+)
 from _runs import baselines
 
 from skdeepmix import MixtureOfVAEs
@@ -180,27 +187,6 @@ def load_mnist_10k(data_home):
     """
     X, y, score_on = load(fetch_mnist, data_home, scale=1 / 255)
     return X[-N_TEST:], y[-N_TEST:], score_on
-
-
-def load_embedded_digits(data_home):
-    """The digits of scikit-learn.
-
-    Parameters
-    ----------
-    data_home : str or None
-        Not needed.
-
-    Returns
-    -------
-    X : ndarray of shape (1797, 64)
-        Pixels in [0, 16].
-    y : ndarray of shape (1797,)
-        Digits.
-    score_on : dict
-        Rows to score.
-    """
-    X, y = load_digits(return_X_y=True)
-    return X, y, {"score": X}
 
 
 def clustering(load):
