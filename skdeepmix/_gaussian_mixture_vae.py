@@ -15,6 +15,8 @@ from skdeepmix.networks._layers import initialized_linear
 
 # Posterior variance at the start, relative to the variance within a cluster.
 START_VARIANCE = 0.1
+# Rows of a wider variance that count beside those of a cluster of the start.
+BORROWED = 10
 
 
 class GaussianMixtureVAEModule(VariationalModule):
@@ -180,16 +182,24 @@ class GaussianMixtureVAEModule(VariationalModule):
         """Put the components on the clusters of the start, whatever w is."""
         total = square = 0
         for rows in data.ordered():
-            x = data[rows]
-            z, resp = self.embed(x), data.targets[rows]
-            total = total + resp.T @ z
-            square = square + resp.T @ z.square()
-        count = data.targets.sum(0).clamp(min=1e-3).unsqueeze(1)
+            z = self.embed(data[rows])
+            # All rows are one group more, the last.
+            groups = torch.cat([data.targets[rows], torch.ones_like(z[:, :1])], 1)
+            total = total + groups.T @ z
+            square = square + groups.T @ z.square()
+        count = torch.cat([data.targets.sum(0), total.new_tensor([len(data)])])
+        count = count.clamp(min=1e-3).unsqueeze(1)
         means = total / count
         spread = (square / count - means.square()).clamp(min=0)
-        pooled = (spread * count).sum(0) / count.sum()
-        # Clusters of few rows borrow from the pooled variance.
-        log_vars = ((spread * count + pooled * 10) / (count + 10)).clamp(min=1e-4).log()
+        whole = spread[-1]
+        means, count, spread = means[:-1], count[:-1], spread[:-1]
+        # Clusters of few rows borrow from the pooled variance, and all of them, where
+        # few rows are known, from that of all rows.
+        lacking = (BORROWED * self.n_clusters - count.sum()).clamp(min=0)
+        pooled = (spread * count).sum(0) + lacking * whole
+        pooled = pooled / (count.sum() + lacking)
+        log_vars = (spread * count + pooled * BORROWED) / (count + BORROWED)
+        log_vars = log_vars.clamp(min=1e-4).log()
         self._set_output(self.prior[-1], torch.stack([means, log_vars]).flatten())
         head = self.encoder[-1]
         bias = head.bias.new_zeros(len(head.bias) - self.n_latent)

@@ -64,7 +64,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
         self.decoder = decoder.build_decoder(n_latent, n_features, generator)
         self.likelihood = LIKELIHOODS[likelihood]()
         self.register_buffer("temperature", torch.tensor(1.0))
-        self.register_buffer("log_weights", torch.tensor(weights).float().log())
+        self.register_buffer("log_weights", torch.tensor(weights).log().float())
         self.draw_score_noise(n_importance, n_style, generator)
 
     def posterior(self, features):
@@ -127,9 +127,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
             log_joint = [
                 log_weight
                 + self.likelihood.log_prob(x, self.output(z, c.expand(len(x), -1)))
-                for log_weight, c in zip(
-                    self.log_weights, self._one_hot(x), strict=True
-                )
+                for log_weight, c in zip(self.log_weights, self.one_hot(x), strict=True)
             ]
             log_p = torch.stack(log_joint).logsumexp(0)
             log_p = log_p + gaussian_log_prob(z, zero, zero)
@@ -149,7 +147,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
 
     def centers(self):
         """Decoded clusters with the mean style, 0."""
-        c = self._one_hot(self.score_noise)
+        c = self.one_hot(self.score_noise)
         z = self.score_noise.new_zeros(len(c), self.score_noise.shape[1])
         return self.likelihood.mean(self.output(z, c))
 
@@ -157,7 +155,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
         """Draw styles and decode them in the given clusters."""
         size = (len(cluster), self.score_noise.shape[1])
         z = standard_normal(size, self.score_noise, generator)
-        c = self._one_hot(self.score_noise)[cluster]
+        c = self.one_hot(self.score_noise)[cluster]
         return self.likelihood.mean(self.output(z, c))
 
     def style(self, x):
@@ -165,7 +163,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
         mean, _, _ = self.posterior(self.embed(x))
         rows = [
             self.likelihood.mean(self.output(mean, c.expand(len(x), -1)))
-            for c in self._one_hot(x)
+            for c in self.one_hot(x)
         ]
         return torch.stack(rows, 1)
 
@@ -186,9 +184,6 @@ class GumbelSoftmaxVAEModule(VariationalModule):
             last.weight.copy_(readout[0].T)
             last.bias.copy_(readout[1][0])
         self.likelihood.calibrate(self.mean_square_error(data))
-
-    def _one_hot(self, like):
-        return torch.eye(self.n_clusters, dtype=like.dtype, device=like.device)
 
 
 class GumbelSoftmaxVAE(BaseDeepMixture):

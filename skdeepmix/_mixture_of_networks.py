@@ -236,11 +236,17 @@ class MixtureOfNetworksModule(ParzenModule):
         autoencoder = self.autoencoder.optimizers(learning_rate)["all"]
         return {"autoencoder": autoencoder, "networks": networks}
 
+    def pretraining_optimizers(self, learning_rate):
+        """Make the player of the autoencoder, if there is one."""
+        if self.autoencoder is None:
+            return {}
+        return {"autoencoder": self.autoencoder.optimizers(learning_rate)["all"]}
+
     def pretraining_epoch(self, data):
-        """Yield the moves of one epoch of the autoencoder, if there is one."""
-        if self.autoencoder is not None:
-            for (terms,) in self.autoencoder.pretraining_epoch(data):
-                yield terms, "autoencoder"
+        """Moves of one epoch of the autoencoder, if there is one."""
+        if self.autoencoder is None:
+            return ()
+        return self.autoencoder.pretraining_epoch(data)
 
     def initialize(self, data):
         """Start from the sizes and the means of the clusters."""

@@ -180,7 +180,7 @@ class MPCCModule(ParzenModule):
 
     def rows(self, z, cluster):
         """Rows of the network that is trained, for latents of given clusters."""
-        condition = self._one_hot(z)[cluster]
+        condition = self.one_hot(z)[cluster]
         return self.likelihood.mean(self.generate(self.network, z, condition))
 
     def verdict(self, x):
@@ -192,9 +192,6 @@ class MPCCModule(ParzenModule):
         mean, log_var = self.encoder(x).to(x.dtype).chunk(2, 1)
         mean = (mean - self.code_center) / self.code_scale
         return mean, log_var.clamp(*LOG_VAR_RANGE)
-
-    def _one_hot(self, like):
-        return torch.eye(self.n_clusters, dtype=like.dtype, device=like.device)
 
     # Game
 
@@ -397,7 +394,7 @@ class MPCCModule(ParzenModule):
             yield torch.cat(rows)
 
     def _averaged_rows(self, z, cluster):
-        condition = self._one_hot(z)[cluster]
+        condition = self.one_hot(z)[cluster]
         return self.likelihood.mean(self.generate(self.average, z, condition))
 
     def finalize(self, data):

@@ -8,7 +8,6 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
-    validate_parameter_constraints,
 )
 
 __all__ = [
@@ -19,6 +18,5 @@ __all__ = [
     "InvalidParameterError",
     "StrOptions",
     "fit_context",
-    "validate_parameter_constraints",
     "with_callbacks",
 ]

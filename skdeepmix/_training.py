@@ -1,7 +1,7 @@
 """The optimisation loop, seeds, precision and batched inference."""
 
 import copy
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 
 import numpy as np
 import torch
@@ -57,6 +57,17 @@ class Means:
             number.zero_()
         found = zip(self._sums, sums, counts, strict=True)
         return {name: total / count for name, total, count in found if count > 0}
+
+
+@contextmanager
+def own_modes():
+    """Leave the modes of torch that the caller is in: no gradients, autocast."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
 def take_moves(moves, optimizers, precision="float32", means=None):
@@ -263,6 +274,7 @@ def draw_seed(random_state):
 
 
 @one_thread_in_workers()
+@own_modes()
 def map_batches(function, batches, n_samples):
     """Apply a function of tensors to batches, without gradients.
 

@@ -264,6 +264,11 @@ def resolve_start(init, n_samples, n_clusters, starts=STARTS):
         )
     if callable(init) or hasattr(init, "fit_predict"):
         return init
+    if hasattr(init, "fit"):
+        raise ValueError(
+            f"The 'init' parameter, a {type(init).__name__}, has no fit_predict. Pass "
+            "a clusterer or a pipeline that ends in one."
+        )
     start = check_array(init, ensure_2d=False, input_name="init")
     if len(start) != n_samples:
         raise ValueError(

@@ -11,9 +11,16 @@ from sklearn.base import ClusterMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepmix import GaussianMixtureVAE, GumbelSoftmaxVAE, MixtureOfVAEs
+from skdeepmix import (
+    MPCC,
+    GaussianMixtureVAE,
+    GumbelSoftmaxVAE,
+    MixtureOfNetworks,
+    MixtureOfVAEs,
+)
 from skdeepmix._sklearn_compat import InvalidParameterError
 from skdeepmix.networks import MLP, ConvNet
 from skdeepmix.utils.discovery import all_estimators
@@ -280,9 +287,29 @@ def test_variance_beyond_float64():
         small(n_clusters=1).fit(scaled)
 
 
+def test_variance_below_float64():
+    scaled = X * 1e-170
+    message = (
+        "The variance of X is below the range of float64: no feature varies by more "
+        "than 1e-154. Multiply X by a constant."
+    )
+    for rows in (scaled, sparse.csr_array(scaled)):
+        with raises(ValueError, message):
+            small().fit(rows)
+
+
 # Starts.
 
 INIT_CHOICES = "an array-like or an object implementing 'fit_predict'. Got"
+
+
+def test_init_that_ends_in_no_clusterer():
+    message = (
+        "The 'init' parameter, a Pipeline, has no fit_predict. Pass a clusterer or a "
+        "pipeline that ends in one."
+    )
+    with raises(ValueError, message):
+        small(init=make_pipeline(StandardScaler())).fit(X)
 
 
 @pytest.mark.parametrize(
@@ -571,6 +598,44 @@ def test_last_batch_of_one_row(cls):
 
 def test_rows_far_from_all_training_rows_have_a_posterior(fitted):
     np.testing.assert_allclose(fitted.predict_proba(X * 1e30).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("cls", [GaussianMixtureVAE, MixtureOfNetworks, MPCC])
+def test_rows_beyond_all_arithmetic_are_an_error(cls):
+    model, rows = small(cls).fit(X), X.copy()
+    rows[3, 1] = 1e200
+    message = (
+        f"The posterior of {cls.__name__} is not finite for 1 of 60 rows, the first of "
+        "them row 3: they are too far away from those of the fit, whose scale is "
+        f"{model._scaling.scale:.3g}. Clip or drop them."
+    )
+    with raises(ValueError, message):
+        model.predict(rows)
+
+
+# Sparse rows that are valid, but not in the order that SciPy likes best.
+
+
+@pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS)
+def test_duplicate_entries_of_csr_count_and_are_left_alone(cls):
+    columns = [2, 1, 0, 0, 1, 2]
+    parts = (X[:, columns] / 2).ravel(), np.tile(columns, 60), np.arange(0, 361, 6)
+    before = [array.copy() for array in parts]
+    for array in parts:
+        array.flags.writeable = False
+    rows = sparse.csr_array(parts, shape=X.shape)
+    np.testing.assert_allclose(rows.toarray(), X)
+    model, dense = small(cls).fit(rows), small(cls).fit(X)
+    np.testing.assert_allclose(model.predict_proba(rows), dense.predict_proba(X))
+    for array, expected in zip(parts, before, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8])
+@pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS)
+def test_batch_size_of_any_integer_type(cls, dtype):
+    one, other = (small(cls, batch_size=size).fit(X) for size in (20, dtype(20)))
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
 
 
 # Parameters set after the fit.

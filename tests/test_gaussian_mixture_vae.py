@@ -512,6 +512,38 @@ def test_initialize_puts_the_components_on_the_clusters_whatever_w_is(blobs):
     np.testing.assert_allclose(log_vars[0].exp(), (30 * expected + 10 * pooled) / 40)
 
 
+@pytest.mark.parametrize("n_known", [0, 1, 3])
+def test_few_known_rows_borrow_the_variance_of_all_codes(blobs, n_known):
+    X, y = blobs
+    module = make_module(n_features=4)
+    data = Rows(X, Scaling.fit(X), dtype=torch.float64)
+    known = np.concatenate([np.flatnonzero(y == k)[:n_known] for k in range(3)])
+    data.targets = torch.zeros(len(X), 3, dtype=torch.float64)
+    data.targets[known.astype(int), y[known.astype(int)]] = 1
+    with torch.no_grad():
+        module.initialize(data)
+        _, log_vars = module.mixture(draw(1, 2))
+        codes = module.embed(data[slice(None)]).numpy()
+    within = np.zeros((3, 2))
+    if n_known:
+        within = np.stack([codes[known][y[known] == k].var(0) for k in range(3)])
+    pooled = (3 * n_known * within.mean(0) + (30 - 3 * n_known) * codes.var(0)) / 30
+    expected = (n_known * within + 10 * pooled) / (n_known + 10)
+    np.testing.assert_allclose(log_vars[0].exp(), expected, rtol=1e-2)
+
+
+@pytest.mark.parametrize("n_known", [1, 2])
+def test_a_fit_from_few_labels_begins_near_the_data(blobs, n_known):
+    X, y = blobs
+    labels = np.full(len(y), -1)
+    for k in range(3):
+        labels[np.flatnonzero(y == k)[:n_known]] = k
+    model = make_model(init=labels, max_iter=1).fit(X)
+    assert (
+        model.loss_curve_[0] < 3 * make_model(init=y, max_iter=1).fit(X).loss_curve_[0]
+    )
+
+
 # A linear-Gaussian case, whose likelihood is known
 
 

@@ -309,6 +309,12 @@ def test_balance_keeps_the_share_of_clusters_near_the_weights(blobs):
     assert shares[1] < 0.01 < shares[0]
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_weights_below_the_range_of_float32(blobs):
+    model = make_model(weights=[1 - 1e-50, 5e-51, 5e-51], max_iter=1).fit(blobs[0])
+    assert np.isfinite(model.loss_curve_).all()
+
+
 @pytest.mark.parametrize(
     ("weights", "message"),
     [

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 import joblib
@@ -233,6 +234,42 @@ def test_failed_refit_leaves_no_mixture_of_two_fits():
     assert_equal_fits(model.set_params(learning_rate=1e-3).fit(X), small().fit(X))
 
 
+# Modes of torch that the caller is in.
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        torch.no_grad,
+        torch.inference_mode,
+        partial(torch.autocast, "cpu", torch.bfloat16),
+    ],
+)
+def test_modes_of_the_caller_change_nothing(mode):
+    rows = X.astype(np.float32)
+    one = small().fit(rows)
+    with mode():
+        other = small().fit(rows)
+        results = [getattr(other, method)(rows) for method in METHODS]
+        drawn, _ = other.sample(5, random_state=0)
+        inside = torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")
+    assert_equal_fits(one, other)
+    for method, result in zip(METHODS, results, strict=True):
+        np.testing.assert_array_equal(result, getattr(one, method)(rows))
+    np.testing.assert_array_equal(drawn, one.sample(5, random_state=0)[0])
+    with mode():
+        assert inside == (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"))
+
+
+def test_a_single_run_stays_in_its_process():
+    pids = []
+    callback = AtEpoch(1, lambda *args: pids.append(os.getpid()))
+    with joblib.parallel_config("loky", n_jobs=2):
+        small(max_iter=2).set_callbacks(callback).fit(X)
+    small(max_iter=2, n_jobs=2).set_callbacks(callback).fit(X)
+    assert set(pids) == {os.getpid()}
+
+
 # Early stopping.
 
 
@@ -312,6 +349,51 @@ def test_callbacks_see_the_model_as_it_would_be_after_the_fit(cls):
     assert score == model.score(X)
     np.testing.assert_array_equal(np.sort(weights), np.sort(model.weights_))
     assert_equal_fits(model, small(cls, max_iter=1).fit(X))
+
+
+class Last(Callback):
+    """Keep what a callback is given at the end of the fit."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "fit":
+            self.model = fitted_estimator
+
+
+@pytest.mark.filterwarnings("ignore:Number of")
+def test_callbacks_see_the_clusters_in_their_final_order():
+    last = Last()
+    init = np.where(y == 0, 2, 4)
+    model = small(n_clusters=5, init=init).set_callbacks(last).fit(X)
+    np.testing.assert_array_equal(last.model.labels_, model.labels_)
+    np.testing.assert_array_equal(last.model.predict(X), model.predict(X))
+
+
+class Attributes(Callback):
+    """Keep the names of the fitted attributes after every epoch."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "epoch":
+            self.seen.append(
+                {name for name in vars(fitted_estimator) if name[-1] == "_"}
+            )
+
+
+def test_a_refit_forgets_what_the_first_one_found():
+    first, second = Attributes(), Attributes()
+    model = small(max_iter=1).set_callbacks(first).fit(X)
+    model.set_callbacks(second).fit(X[:40])
+    assert first.seen == second.seen
+    assert "labels_" not in second.seen[0]
+
+
+def test_failed_refit_leaves_no_attributes_of_the_first_fit():
+    model = small().fit(X)
+    with pytest.raises(ValueError, match="became nan"):
+        model.set_params(learning_rate=1e30).fit(1000 * X)
+    assert [name for name in vars(model) if name.endswith("_")] == ["n_features_in_"]
 
 
 class StepSizes(GaussianMixtureVAEModule):

@@ -99,6 +99,8 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
     def _pretrain(self, module, data):
         n_epochs = max(1, round(PRETRAINING * self.max_iter))
         optimizers = module.pretraining_optimizers(self.learning_rate)
+        if not optimizers:
+            return
         _cuda_graphs.set_up(module, data, optimizers)
         means = Means()
         title = f"{type(self).__name__}, autoencoder"
@@ -143,7 +145,7 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
         live = np.unique(proba.argmax(axis=1))
         self._warn_of_collapse(proba, len(live))
         for complaint in run.module.complaints():
-            warnings.warn(complaint, ConvergenceWarning, stacklevel=6)
+            warnings.warn(complaint, ConvergenceWarning, stacklevel=7)
         dead = np.setdiff1d(np.arange(self.n_clusters), live)
         order = np.concatenate([live, dead])
         return super()._results(run, X, order=order) | {
@@ -169,7 +171,7 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
             )
         else:
             return
-        warnings.warn(problem, ConvergenceWarning, stacklevel=7)
+        warnings.warn(problem, ConvergenceWarning, stacklevel=8)
 
     def _fitted_attributes(self, module, order=None):
         """What follows from the module: all that the methods need."""
@@ -300,7 +302,16 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
         return labels.astype(np.int64)
 
     def _proba(self, X):
-        return self._map(_posterior, X)[:, self._order]
+        proba = self._map(_posterior, X)[:, self._order]
+        finite = np.isfinite(proba).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"The posterior of {type(self).__name__} is not finite for "
+                f"{np.count_nonzero(~finite)} of {len(finite)} rows, the first of them "
+                f"row {finite.argmin()}: they are too far away from those of the fit, "
+                f"whose scale is {self._scaling.scale:.3g}. Clip or drop them."
+            )
+        return proba
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

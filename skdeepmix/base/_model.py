@@ -9,6 +9,8 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from joblib import effective_n_jobs
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -37,6 +39,7 @@ from skdeepmix._training import (
     BestState,
     Means,
     map_batches,
+    own_modes,
     resolve_device,
     take_moves,
 )
@@ -47,6 +50,8 @@ from skdeepmix.networks import MLP, NetworkSpec
 
 # Rows farther away than this many scales get float64 arithmetic.
 FAR = 1e6
+# Fitted attributes that the validation of X sets.
+OF_INPUT = {"n_features_in_", "feature_names_in_"}
 # Hidden layers of the default network for fewer rows than the given number: few rows
 # have little to teach, and a large network would make small fits slow.
 DEFAULT_LAYERS = {1000: (128, 128), 5000: (500, 500), math.inf: (500, 500, 2000)}
@@ -112,6 +117,7 @@ class BaseDeepModel(
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=False)
+    @own_modes()
     def fit(self, X, y=None):
         """Fit the model to the rows of X.
 
@@ -151,7 +157,8 @@ class BaseDeepModel(
         # Made here, since workers cannot add to the tree of tasks.
         tasks = [context.subcontext("init", max_subtasks=self.max_iter) for _ in seeds]
         # Copies for the workers: a memory map would be read batch by batch.
-        parallel = Parallel(self.n_jobs, return_as="generator", max_nbytes=None)
+        n_jobs = min(self.n_init, effective_n_jobs(self.n_jobs))
+        parallel = Parallel(n_jobs, return_as="generator", max_nbytes=None)
         runs = parallel(
             delayed(self._fit_once)(X, y, device, *of_run)
             for of_run in zip(seeds, tasks, strict=True)
@@ -167,14 +174,14 @@ class BaseDeepModel(
             warnings.warn(
                 f"The fit was interrupted{kept}. The model is usable as it is.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         self._keep(best, X)
         context.call_on_fit_task_end(
             estimator=self,
             X=X,
             y=y,
-            reconstruction_attributes=self._snapshot(self.module_),
+            reconstruction_attributes={},  # it is complete
         )
         return self
 
@@ -198,9 +205,11 @@ class BaseDeepModel(
 
     def _freeze(self, X):
         """Fix what later calls need, whatever parameters are set after the fit."""
-        # Networks of an earlier fit belong to what that one froze: should this fit
+        # What an earlier fit found belongs to what that one froze: should this fit
         # fail, the model is not fitted.
-        vars(self).pop("module_", None)
+        for name in set(vars(self)) - OF_INPUT:
+            if name.endswith("_"):
+                delattr(self, name)
         self._dtype = inference_dtype(X)
         rescales = LIKELIHOODS[self.likelihood].rescales
         self._scaling = Scaling.fit(X) if rescales else Scaling()
@@ -262,7 +271,7 @@ class BaseDeepModel(
     def _batch_size(self, n_samples):
         if self.batch_size == "auto":
             return min(max(100, n_samples // 14), 256, n_samples)
-        return min(self.batch_size, n_samples)
+        return min(int(self.batch_size), n_samples)
 
     def _check_batches(self, module, n_samples):
         """Find batches that batch normalisation cannot take."""
@@ -447,7 +456,8 @@ class BaseDeepModel(
         scaling = scaling or self._scaling
         dtype = inference_dtype(X)
         # Squares of rows this far away would leave the range of float32.
-        far = max(float(X.max()), -float(X.min())) > FAR * scaling.scale
+        center = np.asarray(scaling.center)
+        far = max(X.max() - center.min(), center.max() - X.min()) > FAR * scaling.scale
         module = cast_module(module or self.module_, "float64" if far else dtype)
         like = next(module.parameters())
         rows = Rows(
@@ -468,6 +478,9 @@ class BaseDeepModel(
 
     def _validate_rows(self, X, *, reset):
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
+        if sparse.issparse(X) and not X.has_canonical_format:
+            X = X.copy()  # SciPy would do it in place, in the matrix of the user
+            X.sum_duplicates()
         likelihood = self.likelihood if reset else self._frozen["likelihood"]
         if not LIKELIHOODS[likelihood].rescales and not 0 <= X.min() <= X.max() <= 1:
             raise ValueError(

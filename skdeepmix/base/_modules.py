@@ -207,6 +207,8 @@ class LatentModule(nn.Module, ABC):
     def pretraining_optimizers(self, learning_rate):
         """Make the players of the pre-training; default: those of the fit.
 
+        Without a player there is no pre-training.
+
         Parameters
         ----------
         learning_rate : float
@@ -322,6 +324,21 @@ class MixtureModule(LatentModule):
         *players : str
             Names of the optimizers that step; none means all.
         """
+
+    def one_hot(self, like):
+        """Certain memberships, one row per cluster.
+
+        Parameters
+        ----------
+        like : torch.Tensor
+            Of the type and on the device that is wanted.
+
+        Returns
+        -------
+        resp : torch.Tensor of shape (n_clusters, n_clusters)
+            Identity matrix.
+        """
+        return torch.eye(self.n_clusters, dtype=like.dtype, device=like.device)
 
     @abstractmethod
     def log_resp(self, x):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length
 
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._neighbor_graph import (
@@ -11,6 +11,7 @@ from skdeepmix._neighbor_graph import (
     modularity,
     principal_components,
 )
+from skdeepmix.metrics._supervised import check_labels
 
 
 def compression_score(X, labels, *, n_neighbors=15):
@@ -130,7 +131,7 @@ def modularity_score(X, labels, *, n_neighbors=15):
 
 def _graph_and_labels(X, labels, n_neighbors):
     X = check_array(X, accept_sparse="csr", ensure_min_samples=3)
-    labels = column_or_1d(labels)
+    labels = check_labels(labels, "labels")
     check_consistent_length(X, labels)
     components = principal_components(
         Rows(X, Scaling.fit(X), dtype=torch.float64),

@@ -178,7 +178,7 @@ def makhzani_accuracy(labels_true, proba):
     >>> makhzani_accuracy(["a", "a", "b"], proba)
     1.0
     """
-    labels_true = _check_labels(labels_true, "labels_true")
+    labels_true = check_labels(labels_true, "labels_true")
     proba = check_proba(proba)
     check_consistent_length(labels_true, proba)
     cluster_names = labels_true[proba.argmax(axis=0)]
@@ -186,12 +186,12 @@ def makhzani_accuracy(labels_true, proba):
 
 
 def _check_label_pair(labels_true, labels_pred):
-    labels_true = _check_labels(labels_true, "labels_true")
-    labels_pred = _check_labels(labels_pred, "labels_pred")
+    labels_true = check_labels(labels_true, "labels_true")
+    labels_pred = check_labels(labels_pred, "labels_pred")
     check_consistent_length(labels_true, labels_pred)
     return labels_true, labels_pred
 
 
-def _check_labels(labels, name):
+def check_labels(labels, name):
     labels = check_array(labels, ensure_2d=False, dtype=None, input_name=name)
     return column_or_1d(labels)

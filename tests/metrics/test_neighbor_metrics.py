@@ -75,6 +75,13 @@ def test_as_many_labels_as_rows_are_asked_for(score, blobs):
 
 
 @pytest.mark.parametrize("score", SCORES)
+def test_labels_that_are_nan(score, blobs):
+    X, _ = blobs
+    with pytest.raises(ValueError, match=re.escape("Input labels contains NaN")):
+        score(X, np.full(len(X), np.nan))
+
+
+@pytest.mark.parametrize("score", SCORES)
 def test_two_rows_have_no_graph(score):
     with pytest.raises(ValueError, match="Found array with 2 sample"):
         score([[0.0], [1.0]], [0, 1])
