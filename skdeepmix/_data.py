@@ -15,8 +15,6 @@ BLOCK_ELEMENTS = 2**22
 BLOCK_ROWS = 2**12
 # A float32 copy of X up to this size is kept in memory for fast gathers.
 RESIDENT_BYTES = 2**30
-# The squares of smaller differences leave the range of float64.
-LEAST_SPREAD = float(np.sqrt(np.finfo(np.float64).tiny))
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Scaling:
         Raises
         ------
         ValueError
-            If the variance is beyond the range of float64, too large or too small.
+            If the variance exceeds the range of float64.
         """
         scaler = StandardScaler(with_mean=not sparse.issparse(X))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -68,11 +66,6 @@ class Scaling:
             raise ValueError(
                 "The variance of X exceeds the range of float64: the largest feature "
                 f"mean is {np.abs(mean).max():.3g}. Divide X by a constant."
-            )
-        if scale == 0 and _varies_below_range(X, noise):
-            raise ValueError(
-                "The variance of X is below the range of float64: no feature varies by "
-                f"more than {LEAST_SPREAD:.1g}. Multiply X by a constant."
             )
         return cls(mean, scale or max(1.0, float(noise.max())))
 
@@ -251,15 +244,6 @@ class Rows:
             kept -= torch.cuda.memory_allocated(self.device)
             return n_bytes <= (torch.cuda.mem_get_info(self.device)[0] + kept) // 2
         return n_bytes <= RESIDENT_BYTES and not _is_memory_map(self.X)
-
-
-def _varies_below_range(X, noise):
-    """Tell whether a feature varies by more than rounding, but has no variance."""
-    highest, lowest = X.max(axis=0), X.min(axis=0)
-    if sparse.issparse(X):
-        highest, lowest = highest.toarray(), lowest.toarray()
-    spread = highest.astype(np.float64) - lowest.astype(np.float64)
-    return bool(((noise < spread) & (spread < LEAST_SPREAD)).any())
 
 
 def row_blocks(n_samples, n_elements):

@@ -287,17 +287,6 @@ def test_variance_beyond_float64():
         small(n_clusters=1).fit(scaled)
 
 
-def test_variance_below_float64():
-    scaled = X * 1e-170
-    message = (
-        "The variance of X is below the range of float64: no feature varies by more "
-        "than 1e-154. Multiply X by a constant."
-    )
-    for rows in (scaled, sparse.csr_array(scaled)):
-        with raises(ValueError, message):
-            small().fit(rows)
-
-
 # Starts.
 
 INIT_CHOICES = "an array-like or an object implementing 'fit_predict'. Got"
