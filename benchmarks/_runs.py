@@ -44,7 +44,7 @@ KEY = ("data", "setting", "seed")
 SOURCES = ("skdeepmix", "benchmarks", ":(exclude)benchmarks/results")
 # Multiplications of one EM step, n * K * d^2, up to which full covariances are fitted.
 FULL_COVARIANCE_LIMIT = 5e9
-# Of UMAP before a mixture: as its documentation has it for clustering.
+# Of UMAP before a mixture: neighbours and distance of the paper of N2D.
 UMAP_LAYOUT = {"n_components": 10, "n_neighbors": 20, "min_dist": 0.0}
 
 

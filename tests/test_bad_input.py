@@ -22,6 +22,7 @@ from skdeepmix import (
     MixtureOfVAEs,
 )
 from skdeepmix._sklearn_compat import InvalidParameterError
+from skdeepmix.base import _model
 from skdeepmix.networks import MLP, ConvNet
 from skdeepmix.utils.discovery import all_estimators
 
@@ -600,6 +601,21 @@ def test_rows_beyond_all_arithmetic_are_an_error(cls):
     )
     with raises(ValueError, message):
         model.predict(rows)
+
+
+def test_float32_rows_with_a_large_offset_keep_their_arithmetic(monkeypatch):
+    rows, used = (X + 1e7).astype(np.float32), set()
+    model = small().fit(rows)
+    cast = _model.cast_module
+    monkeypatch.setattr(
+        _model, "cast_module", lambda *args: used.add(args[1]) or cast(*args)
+    )
+    model.predict(rows)
+    assert used == {"float32"}
+    far = rows.copy()
+    far[0] = 1e20
+    model.predict(far)
+    assert used == {"float32", "float64"}
 
 
 # Sparse rows that are valid, but not in the order that SciPy likes best.

@@ -529,7 +529,9 @@ def test_few_known_rows_borrow_the_variance_of_all_codes(blobs, n_known):
         within = np.stack([codes[known][y[known] == k].var(0) for k in range(3)])
     pooled = (3 * n_known * within.mean(0) + (30 - 3 * n_known) * codes.var(0)) / 30
     expected = (n_known * within + 10 * pooled) / (n_known + 10)
-    np.testing.assert_allclose(log_vars[0].exp(), expected, rtol=1e-2)
+    # Clusters of which no row is known count a thousandth of one.
+    rtol = 1e-9 if n_known else 1e-3
+    np.testing.assert_allclose(log_vars[0].exp(), expected, rtol=rtol)
 
 
 @pytest.mark.parametrize("n_known", [1, 2])
@@ -538,10 +540,10 @@ def test_a_fit_from_few_labels_begins_near_the_data(blobs, n_known):
     labels = np.full(len(y), -1)
     for k in range(3):
         labels[np.flatnonzero(y == k)[:n_known]] = k
-    model = make_model(init=labels, max_iter=1).fit(X)
-    assert (
-        model.loss_curve_[0] < 3 * make_model(init=y, max_iter=1).fit(X).loss_curve_[0]
+    few, all_known = (
+        make_model(init=init, max_iter=1).fit(X).loss_curve_[0] for init in (labels, y)
     )
+    assert few < 3 * all_known
 
 
 # A linear-Gaussian case, whose likelihood is known

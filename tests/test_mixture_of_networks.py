@@ -275,6 +275,15 @@ def test_networks_that_stay_dead_are_reported():
         make_model(n_latent=None, max_iter=5).fit(X)
 
 
+def test_without_an_autoencoder_there_is_no_pre_training(monkeypatch):
+    def epoch(module, data):
+        raise AssertionError("There is nothing to pre-train.")
+
+    monkeypatch.setattr(MixtureOfNetworks._module_class, "pretraining_epoch", epoch)
+    X, y = make_blobs([60, 60, 60], n_features=2, cluster_std=0.2, random_state=0)
+    make_model(n_latent=None, init=y, max_iter=2).fit(X)
+
+
 def test_clusters_of_fewer_rows_than_a_batch():
     X, y = make_blobs([60, 60, 4], n_features=2, cluster_std=0.2, random_state=0)
     model = make_model(n_latent=None, init=y).fit(X)

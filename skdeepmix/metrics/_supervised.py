@@ -193,5 +193,19 @@ def _check_label_pair(labels_true, labels_pred):
 
 
 def check_labels(labels, name):
+    """Check labels: one for each row, of any kind but NaN.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,)
+        Labels.
+    name : str
+        What errors call them.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+        The labels.
+    """
     labels = check_array(labels, ensure_2d=False, dtype=None, input_name=name)
     return column_or_1d(labels)
