@@ -2,11 +2,12 @@
 
     python benchmarks/micro.py [--threads 1] [--repeats 20]
 
-prints the median time of a call, forward and, where it is trained, backward, beside the
-larger of two: floating-point operations of its matrix products at the rate of the
-machine's own product, and bytes that have to be read and written at the rate of its own
-copy of more than the caches hold. Below the latter go calls whose tensors stay in a
-cache; far above it, those that are a dozen small operations.
+appends to ``benchmarks/results/micro.jsonl`` the median time of a call, forward and,
+where it is trained, backward, beside the larger of two: floating-point operations of
+its matrix products at the rate of the machine's own product, and bytes that have to be
+read and written at the rate of its own copy of more than the caches hold. Below the
+latter go calls whose tensors stay in a cache; far above it, those that are a dozen
+small operations. What is there is skipped.
 """
 
 import argparse
@@ -19,11 +20,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import set_threads, timed
+from _runs import RESULTS, Runs, set_threads, timed
 from speed import peak
 
 from skdeepmix._data import Rows, Scaling
-from skdeepmix.distributions import parzen_log_prob
+from skdeepmix.distributions import BernoulliLikelihood, parzen_log_prob
 from skdeepmix.losses import (
     dhsic,
     dirichlet_kl,
@@ -96,6 +97,10 @@ def cases():
     chosen = torch.randperm(N_ROWS, generator=generator)[:BATCH]
     moved = 2 * BATCH * N_FEATURES
     yield "gather a batch", lambda: rows[chosen], 0, moved * FLOAT
+    logits, images = draw(BATCH, N_FEATURES), draw(BATCH, N_FEATURES).sigmoid()
+    log_prob = partial(BernoulliLikelihood().log_prob, images)
+    moved = 3 * BATCH * N_FEATURES + BATCH
+    yield "log_prob of images", trained(log_prob, logits), 0, moved * FLOAT
     codes = draw(2, BATCH, N_LATENT)
     moved = 2 * codes.numel() + BATCH
     yield "gaussian_kl", trained(gaussian_kl, *codes), 0, moved * FLOAT
@@ -132,7 +137,7 @@ def cases():
 
 
 def main(argv=None):
-    """Print a line per call.
+    """Time every call.
 
     Parameters
     ----------
@@ -142,18 +147,27 @@ def main(argv=None):
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--repeats", type=int, default=20)
+    options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     args = options.parse_args(argv)
     set_threads(args.threads)
-    rate, speed = peak(torch.float32), bandwidth()
-    print(f"{rate / 1e9:.0f} GFLOP/s, {speed / 1e9:.1f} GB/s")
-    print(f"{'':36}{'ms':>9}{'floor, ms':>12}{'ratio':>8}")
+    runs = Runs(args.results / "micro.jsonl")
+    rate, speed = peak(torch.float32, "cpu"), bandwidth()
     for name, call, operations, moved in cases():
+        if runs.done("micro", name, 0):
+            continue
         call()
         seconds = median(timed(call) for _ in range(args.repeats))
-        floor = max(operations / rate, moved / speed)
-        print(
-            f"{name:36}{1e3 * seconds:9.3f}{1e3 * floor:12.4f}{seconds / floor:8.1f}",
-            flush=True,
+        runs.record(
+            "micro",
+            name,
+            0,
+            seconds=seconds,
+            operations=operations,
+            moved=moved,
+            floor=max(operations / rate, moved / speed),
+            rate=rate,
+            bandwidth=speed,
+            n_repeats=args.repeats,
         )
 
 

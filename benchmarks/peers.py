@@ -2,10 +2,11 @@
 
     python benchmarks/peers.py --data-home DIR [--rows usps] [--models DEC,KMeans]
 
-appends to ``benchmarks/results/peers.jsonl`` and skips what is there; every fit has a
-process of its own, whose peak memory is recorded. Peers come with
-``pip install -e ".[bench]"``; those that are not installed are left out. Everything
-but our defaults is in float32, on the same device. GemClus has one hidden layer.
+appends to ``benchmarks/results/peers.jsonl``, skips what is there, and prints a table
+of every data set; every fit has a process of its own, whose peak memory is recorded.
+Peers come with ``pip install -e ".[bench]"``; those that are not installed are left
+out. Everything but our defaults is in float32, on the same device. GemClus has one
+hidden layer.
 """
 
 import multiprocessing
@@ -30,6 +31,7 @@ from sklearn.utils import get_tags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import tables
 from _papers import load
 from _runs import (
     UMAP_LAYOUT,
@@ -546,6 +548,8 @@ def main(argv=None):
             error = executor.submit(fit_one, path, *task, *how).exception()
         if error is not None:
             warnings.warn(f"{task} failed: {error!r}", RuntimeWarning, stacklevel=2)
+    for name in args.rows:
+        print(tables.text(tables.peers_table(name), runs.lines()), end="\n\n")
 
 
 if __name__ == "__main__":

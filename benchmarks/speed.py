@@ -1,37 +1,51 @@
 """Speed beside ClustPy and the machine's own, in alternating repeats.
 
-    python benchmarks/speed.py [--rows epoch256,predict] [--repeats 5] [--device cuda]
+    python benchmarks/speed.py --data-home DIR [--rows predict] [--device cuda]
 
 appends to ``benchmarks/results/speed.jsonl`` and skips what is there;
 ``python benchmarks/tables.py`` makes the table of the documentation. ClustPy comes with
 ``pip install -e ".[bench]"`` and is left out if it is not there. Everything runs on
-one device. Networks have 784-500-500-2000-10 units, and rows are random: their values
-do not change the time of a step. Set ``TORCHINDUCTOR_FORCE_DISABLE_CACHES=1`` to have
-what torch compiles compiled in every repeat.
+one device. Networks have 784-500-500-2000-10 units, and the rows of an epoch are
+random: their values do not change the time of a step. Labels are those of MNIST. Set
+``TORCHINDUCTOR_FORCE_DISABLE_CACHES=1`` to have what torch compiles compiled in every
+repeat.
 """
 
 import argparse
 import os
 import sys
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from unittest import mock
 
 import numpy as np
 import torch
+from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _runs import RESULTS, Runs, choices, device_name, set_threads, timed
-from peers import LAYERS, N_LATENT, Row, Task, clustpy, cross_entropy
+from peers import (
+    LAYERS,
+    N_LATENT,
+    Row,
+    Task,
+    clustpy,
+    cross_entropy,
+    installed,
+)
+from peers import ROWS as PEERS
 
 from skdeepmix import GaussianMixtureVAE, _cuda_graphs
 from skdeepmix._gaussian_mixture_vae import GaussianMixtureVAEModule
 from skdeepmix._training import resolve_device
+from skdeepmix.metrics import clustering_accuracy
 from skdeepmix.networks import MLP
 
 N_FEATURES = 784
+ENCODER = N_FEATURES, *LAYERS, 2 * N_LATENT
 N_CLUSTERS = 10
 N_ROWS = 256 * 40
 # Epochs that are timed, after one that is not.
@@ -41,7 +55,8 @@ N_EPOCHS = 3
 PEAK_SIDE = {"cpu": 2048, "cuda": 8192}
 N_TOGETHER = {"cpu": 1, "cuda": 20}
 N_PEAKS = 5
-N_PREDICTED = 100_000
+# How often the 10,000 test images are labelled in one call.
+N_COPIES = 10
 
 
 class EpochClock:
@@ -292,17 +307,32 @@ def operations(n_rows):
         Forward, and twice as many backward but for the gradient of the rows. What
         models have beside such a VAE, 2 % for ours, is not counted.
     """
-    encoder = N_FEATURES, *LAYERS, 2 * N_LATENT
-    decoder = N_LATENT, *reversed(LAYERS), N_FEATURES
-    weights = sum(
-        n_in * n_out
-        for sizes in (encoder, decoder)
-        for n_in, n_out in zip(sizes, sizes[1:], strict=False)
-    )
-    return 2 * n_rows * (3 * weights - N_FEATURES * LAYERS[0])
+    decoder = _products(N_LATENT, *reversed(LAYERS), N_FEATURES)
+    products = 3 * (_products(*ENCODER) + decoder)
+    return 2 * n_rows * (products - N_FEATURES * LAYERS[0])
 
 
-def measure_epochs(batch_size, data, device, repeat, runs):
+def label_operations(n_rows):
+    """Operations of the matrix products of labels.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+
+    Returns
+    -------
+    operations : int
+        Of the encoder.
+    """
+    return 2 * n_rows * _products(*ENCODER)
+
+
+def _products(*sizes):
+    return sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+
+
+def measure_epochs(batch_size, data, device, repeat, runs, data_home):
     """Time an epoch of every contestant, and the machine's products.
 
     Parameters
@@ -317,6 +347,8 @@ def measure_epochs(batch_size, data, device, repeat, runs):
         Which repeat.
     runs : Runs
         Where to.
+    data_home : str or None
+        Not used.
     """
     X = np.random.RandomState(0).rand(N_ROWS, N_FEATURES).astype(np.float32)
     peaks = {
@@ -343,13 +375,14 @@ def measure_epochs(batch_size, data, device, repeat, runs):
                 device=device_name(model),
                 first=first,
                 steps_per_second=-(-N_ROWS // batch_size) / seconds,
+                packages=installed(),
                 **peaks,
                 **shares,
             )
 
 
-def measure_predict(data, device, repeat, runs):
-    """Time the labels of many rows.
+def measure_predict(data, device, repeat, runs, data_home):
+    """Time the labels of many images.
 
     Parameters
     ----------
@@ -361,35 +394,79 @@ def measure_predict(data, device, repeat, runs):
         Which repeat.
     runs : Runs
         Where to.
+    data_home : str or None
+        Folder with the images.
     """
-    rng = np.random.RandomState(0)
-    X = rng.rand(N_ROWS, N_FEATURES).astype(np.float32)
-    more = rng.rand(N_PREDICTED, N_FEATURES).astype(np.float32)
+    X, _, _ = PEERS["mnist10k"].load(data_home)
+    more = np.tile(X, (N_COPIES, 1))
+    peak_float32 = peak(torch.float32, device) / 1e9
     for setting, make in contestants(device).items():
         if runs.done(data, setting, repeat):
             continue
-        model = make(256)[0].fit(X)
-        seconds = timed(model.predict, more)
-        equal = {}
+        model, _ = make(256)
+        results = {}
         if isinstance(model, GaussianMixtureVAE):
-            some = more[:N_ROWS]
-            same = model.predict(some) == model.predict(some.astype(np.float64))
-            equal["equal"] = same.mean()
+            model.set_params(init="k-means++").fit(X)  # clusters that are told apart
+            labels = model.predict(X)
+            results["equal"] = (labels == model.predict(X.astype(np.float64))).mean()
+            results["n_live"] = len(np.unique(labels))
+        else:
+            model.fit(X)
+        seconds = timed(model.predict, more)
+        rate = label_operations(len(more)) / seconds / 1e9
         runs.record(
             data,
             setting,
             repeat,
             seconds=seconds,
             device=device_name(model),
-            rate=N_PREDICTED / seconds,
-            **equal,
+            rows_per_second=len(more) / seconds,
+            peak_float32=peak_float32,
+            share_float32=rate / peak_float32,
+            packages=installed(),
+            **results,
         )
+
+
+def measure_digits(data, device, repeat, runs, data_home):
+    """Time the default fit to the digits of scikit-learn.
+
+    Parameters
+    ----------
+    data : str
+        Name in the lines.
+    device : str
+        Where to train.
+    repeat : int
+        Which repeat, and the `random_state`.
+    runs : Runs
+        Where to.
+    data_home : str or None
+        Not used.
+    """
+    X, y = load_digits(return_X_y=True)
+    for precision in ("float32", "auto"):
+        setting = f"ours, {precision}"
+        if not runs.done(data, setting, repeat):
+            model = GaussianMixtureVAE(
+                N_CLUSTERS, precision=precision, device=device, random_state=repeat
+            )
+            seconds = timed(model.fit, X)
+            runs.record(
+                data,
+                setting,
+                repeat,
+                seconds=seconds,
+                device=device_name(model),
+                acc=clustering_accuracy(y, model.labels_),
+            )
 
 
 ROWS = {
     "epoch256": partial(measure_epochs, 256),
     "epoch1024": partial(measure_epochs, 1024),
     "predict": measure_predict,
+    "digits": measure_digits,
 }
 
 
@@ -402,6 +479,7 @@ def main(argv=None):
         Arguments; None takes those of the process.
     """
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--data-home", metavar="DIR", help="folder with mnist.npz")
     options.add_argument("--rows", type=choices(tuple(ROWS)), default=list(ROWS))
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--device", default="cpu")
@@ -414,7 +492,7 @@ def main(argv=None):
     for row in args.rows:
         data = row if device == "cpu" else f"{row}, {device}"
         for repeat in range(args.repeats):
-            ROWS[row](data, device, repeat, runs)
+            ROWS[row](data, device, repeat, runs, args.data_home)
 
 
 if __name__ == "__main__":

@@ -267,30 +267,121 @@ def speeds(lines):
     Returns
     -------
     rows : list of list of str
-        Head first; seconds of an epoch, or of labels, and until the first epoch has
-        ended; how many times less than ClustPy in the same repeat; and shares of the
-        operations per second of a bare matrix product.
+        Head first; seconds of an epoch, of labels or of a fit, and until the first
+        epoch has ended; how many times less than ClustPy in the same repeat; shares of
+        the operations per second of a bare matrix product; and the share of labels that
+        are those of float64.
     """
     head = ["Measure", "Setting", "Seconds", "First epoch", "ClustPy / this"]
-    rows = [[*head, "Share of bfloat16 peak", "of float32 peak", "Repeats"]]
-    groups = grouped(lines, "data", "setting")
-    for (data, setting), runs in groups.items():
-        theirs = {run["seed"]: run for run in groups.get((data, "ClustPy VaDE"), [])}
-        ratios = [
-            theirs[run["seed"]]["seconds"] / run["seconds"]
-            for run in runs
-            if run["seed"] in theirs
-        ]
-        shares = [
-            spread([run[name] for run in runs], 2) if name in runs[0] else MISSING
-            for name in ("share_bf16", "share_float32")
+    names = {
+        "share_bf16": "Share of bfloat16 peak",
+        "share_float32": "of float32 peak",
+        "steps_per_second": "Steps a second",
+        "equal": "Labels as in float64",
+    }
+    digits = {"steps_per_second": 0, "equal": 4}
+    rows = [[*head, *names.values(), "Repeats"]]
+    for (data, setting), runs in grouped(lines, "data", "setting").items():
+        theirs = [line for line in lines if line["data"] == data]
+        ratios = _ratios(theirs, "ClustPy VaDE", setting)
+        firsts = [run["first"] for run in runs if run.get("first") is not None]
+        rest = [
+            spread([run[name] for run in runs], digits.get(name, 2))
+            if name in runs[0]
+            else MISSING
+            for name in names
         ]
         seconds = spread([run["seconds"] for run in runs], 2)
-        firsts = [run["first"] for run in runs if run.get("first") is not None]
         first = spread(firsts, 1) if firsts else MISSING
         ratio = spread(ratios, 2) if ratios else MISSING
-        rows.append([data, setting, seconds, first, ratio, *shares, str(len(runs))])
+        rows.append([data, setting, seconds, first, ratio, *rest, str(len(runs))])
     return rows
+
+
+def _ratios(lines, first, second):
+    """Times of one setting relative to another, of the repeats that have both."""
+    one, other = (
+        {line["seed"]: line["seconds"] for line in lines if line["setting"] == setting}
+        for setting in (first, second)
+    )
+    return [one[seed] / other[seed] for seed in one if seed in other]
+
+
+def side_by_side(lines):
+    """Times of an epoch of K networks, relative to one.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``side_by_side.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; a row for each K, a column for each model and number of threads.
+    """
+    groups = grouped(lines, "data")
+    rows = [["Networks", *(data for (data,) in groups)]]
+    for setting in dict.fromkeys(line["setting"] for line in lines):
+        ratios = [_ratios(group, setting, "K = 1") for group in groups.values()]
+        cells = [spread(found, 2) if found else MISSING for found in ratios]
+        rows.append([setting, *cells])
+    return rows
+
+
+def gains(lines):
+    """Times of alternating repeats, the first setting relative to the second.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``parallel.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; seconds of both, their ratio in the same repeat, and the number of
+        repeats.
+    """
+    rows = [["Call", "First, s", "Second, s", "Ratio", "Repeats"]]
+    for (data,), group in grouped(lines, "data").items():
+        pair = grouped(group, "setting")
+        (first,), (second,) = pair
+        seconds = [
+            spread([run["seconds"] for run in runs], 1) for runs in pair.values()
+        ]
+        ratios = _ratios(group, first, second)
+        call = f"{data}, {first} and {second}"
+        rows.append([call, *seconds, spread(ratios, 2), str(len(ratios))])
+    return rows
+
+
+def floors(lines):
+    """Times of parts of a step beside what operations and memory take at least.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``micro.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; operations of products and bytes that must move in millions, times
+        in milliseconds.
+    """
+    head = ["Call", "MFLOP", "MB", "ms", "Floor, ms", "Ratio"]
+    return [head] + [
+        [
+            line["setting"],
+            f"{line['operations'] / 1e6:.1f}",
+            f"{line['moved'] / 1e6:.3f}",
+            f"{1e3 * line['seconds']:.3g}",
+            f"{1e3 * line['floor']:.2g}",
+            f"{line['seconds'] / line['floor']:.2g}",
+        ]
+        for line in lines
+    ]
 
 
 def growth(lines):

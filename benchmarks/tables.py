@@ -257,6 +257,32 @@ def vaes_table(data, title):
     return Table(f"vaes_{data}", title, "mixture_of_vaes", data, columns, settings)
 
 
+PEERS = {
+    "coil20": "COIL-20, 1,296 of 1,440 images, K = 20",
+    "usps": "USPS, 8,368 of 9,298 images, K = 10",
+    "mnist10k": "Test images of MNIST, 9,000 of 10,000, K = 10",
+    "pendigits": "Pen digits, 9,892 of 10,992, K = 10",
+    "reuters": "Reuters R8, 6,906 of 7,674 articles, K = 8",
+    "mnist": "MNIST, 63,000 of 70,000 images, K = 10, 12 epochs",
+}
+
+
+def peers_table(data):
+    """Table of our models and their peers on one data set.
+
+    Parameters
+    ----------
+    data : str
+        Name in the lines.
+
+    Returns
+    -------
+    table : Table
+        With a row for every model on file.
+    """
+    return Table(f"peers_{data}", PEERS[data], "peers", data, PEERS_COLUMNS)
+
+
 TABLES = (
     Table(
         "gumbel_mnist",
@@ -523,41 +549,7 @@ TABLES = (
         ),
         ("random, no constraint", "random, information constraint"),
     ),
-    Table(
-        "peers_coil20",
-        "COIL-20, 1,296 of 1,440 images, K = 20",
-        "peers",
-        "coil20",
-        PEERS_COLUMNS,
-    ),
-    Table(
-        "peers_usps",
-        "USPS, 8,368 of 9,298 images, K = 10",
-        "peers",
-        "usps",
-        PEERS_COLUMNS,
-    ),
-    Table(
-        "peers_mnist10k",
-        "Test images of MNIST, 9,000 of 10,000, K = 10",
-        "peers",
-        "mnist10k",
-        PEERS_COLUMNS,
-    ),
-    Table(
-        "peers_pendigits",
-        "Pen digits, 9,892 of 10,992, K = 10",
-        "peers",
-        "pendigits",
-        PEERS_COLUMNS,
-    ),
-    Table(
-        "peers_reuters",
-        "Reuters R8, 6,906 of 7,674 articles, K = 8",
-        "peers",
-        "reuters",
-        PEERS_COLUMNS,
-    ),
+    *map(peers_table, PEERS),
     Study(
         "peers_accuracy",
         "ACC of all models on all data sets",
@@ -578,9 +570,27 @@ TABLES = (
     ),
     Study(
         "speed",
-        "An epoch of 10,240 rows, and labels of 100,000",
+        "An epoch of 10,240 rows, labels of 100,000, a fit to the digits",
         "speed",
         studies.speeds,
+    ),
+    Study(
+        "side_by_side",
+        "An epoch of K networks of 64 and 64 units, relative to one",
+        "side_by_side",
+        studies.side_by_side,
+    ),
+    Study(
+        "parallel",
+        "The default fit to the digits, one after the other and two at a time",
+        "parallel",
+        studies.gains,
+    ),
+    Study(
+        "micro",
+        "Parts of a step and the floor of each",
+        "micro",
+        studies.floors,
     ),
     Study(
         "growth",
@@ -685,6 +695,28 @@ def render(table, lines):
     return "\n\n".join([*parts, _sources(selected)]) + "\n"
 
 
+def text(table, lines):
+    """Write a table for a terminal.
+
+    Parameters
+    ----------
+    table : Table or Study
+        Its description.
+    lines : list of dict
+        All lines of its file of results.
+
+    Returns
+    -------
+    text : str
+        Title, columns of cells, and where the numbers come from.
+    """
+    selected = table.select(lines)
+    rows = table.rows(selected)
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    aligned = ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]
+    return "\n".join([table.title, *aligned, _sources(selected)])
+
+
 def _cell(column, runs):
     # A null on file was not finite; an absent name was not measured.
     values = [run[column.key] for run in runs if column.key in run]
@@ -723,7 +755,8 @@ def _commit(line):
 
 
 def _versions(line):
-    return ", ".join(f"{name} {number}" for name, number in line["versions"].items())
+    versions = line["versions"] | line.get("packages", {})
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
 def generate(tables, results):

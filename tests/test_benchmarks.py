@@ -747,6 +747,17 @@ def test_growth_is_told_by_row(studies):
     assert row == ["1000 rows", "2000", "10", "500.0", "3"]
 
 
+def test_a_table_for_a_terminal_has_aligned_columns(tables):
+    table = tables.Study(
+        "name", "Title", "none", lambda lines: [["A", "B"], ["cd", "e"]]
+    )
+    source = {"commit": None, "command": "python x.py", "versions": {"a": "1"}}
+    source |= {"device": "cpu", "threads": 1, "packages": {"b": "2"}}
+    title, head, row, *rest = tables.text(table, [source]).splitlines()
+    assert (title, head, row) == ("Title", "A   B", "cd  e")
+    assert ":Versions: a 1, b 2" in rest
+
+
 def test_a_table_without_lines_has_no_empty_body(tables):
     table = tables.Study("name", "Title", "none", lambda lines: [["Head"]])
     text = tables.render(table, [])
@@ -763,6 +774,9 @@ def test_operations_of_an_epoch_are_those_that_torch_counts(path):
     with FlopCounterMode(display=False) as counter:
         decoder(encoder(torch.zeros(7, 784))[:, :10]).sum().backward()
     assert speed.operations(7) == counter.get_total_flops()
+    with FlopCounterMode(display=False) as counter:
+        encoder(torch.zeros(7, 784))
+    assert speed.label_operations(7) == counter.get_total_flops()
 
 
 def test_clocks_tell_the_time_of_an_epoch(path):
@@ -852,12 +866,66 @@ def test_precision_is_measured_on_three_sets_with_five_seeds(path):
         assert all(len(setting.seeds) == 5 for setting in row.settings)
 
 
-def test_parts_of_a_step_are_called(path):
+def test_parts_of_a_step_have_their_lines(path, module, tmp_path, monkeypatch):
     micro = importlib.import_module("micro")
-    for name, call, operations, moved in micro.cases():
-        call()
-        assert name
-        assert operations >= 0 < moved
+    monkeypatch.setattr(micro, "peak", lambda dtype, device: 1e9)
+    monkeypatch.setattr(micro, "bandwidth", lambda: 1e8)
+    threads = str(torch.get_num_threads())
+    micro.main(["--repeats", "1", "--results", str(tmp_path), "--threads", threads])
+    lines = module.read_lines(tmp_path / "micro.jsonl")
+    assert [line["setting"] for line in lines] == [name for name, *_ in micro.cases()]
+    for line in lines:
+        assert line["seconds"] > 0
+        floor = max(line["operations"] / 1e9, line["moved"] / 1e8)
+        assert line["floor"] == pytest.approx(floor, rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_networks_side_by_side_are_timed_in_turns(path, module, tmp_path, monkeypatch):
+    script = importlib.import_module("side_by_side")
+    monkeypatch.setattr(script, "N_ROWS", 60)
+    arguments = ["--repeats", "2", "--clusters", "1", "3", "--results", str(tmp_path)]
+    script.main(arguments)
+    lines = module.read_lines(tmp_path / "side_by_side.jsonl")
+    assert [line["setting"] for line in lines] == 4 * ["K = 1", "K = 3"]
+    assert [line["seed"] for line in lines] == 2 * [0, 0, 1, 1]
+    script.main(arguments)
+    assert len(module.read_lines(tmp_path / "side_by_side.jsonl")) == 8
+
+
+def test_calls_one_after_the_other_and_in_parallel_are_timed_in_turns(
+    path, module, tmp_path, monkeypatch
+):
+    script = importlib.import_module("parallel")
+    called = []
+    monkeypatch.setattr(script, "restarts", lambda X, n_jobs: called.append(n_jobs))
+    script.main(["--rows", "restarts", "--repeats", "2", "--results", str(tmp_path)])
+    assert called == 3 * [1, 2]  # once before what is timed
+    lines = module.read_lines(tmp_path / "parallel.jsonl")
+    assert [line["setting"] for line in lines] == 2 * ["n_jobs = 1", "n_jobs = 2"]
+
+
+def test_times_are_relative_within_a_repeat(studies):
+    lines = [
+        {"data": "vaes", "setting": setting, "seed": seed, "seconds": seconds}
+        for setting, times in {"K = 1": (1.0, 2.0), "K = 5": (3.0, 4.0)}.items()
+        for seed, seconds in enumerate(times)
+    ]
+    assert studies.side_by_side(lines) == [
+        ["Networks", "vaes"],
+        ["K = 1", "1.00 ± 0.00"],
+        ["K = 5", "2.50 ± 0.71"],
+    ]
+    call, first, second, ratio, repeats = studies.gains(lines)[1]
+    assert call == "vaes, K = 1 and K = 5"
+    assert (first, second) == ("1.5 ± 0.7", "3.5 ± 0.7")
+    assert (ratio, repeats) == ("0.42 ± 0.12", "2")
+
+
+def test_parts_of_a_step_stand_beside_their_floor(studies):
+    line = {"setting": "product", "operations": 2e6, "moved": 5000, "seconds": 4e-3}
+    rows = studies.floors([line | {"floor": 2e-3}])
+    assert rows[1] == ["product", "2.0", "0.005", "4", "2", "2"]
 
 
 def test_speeds_are_relative_to_the_same_repeat(studies):
@@ -868,9 +936,12 @@ def test_speeds_are_relative_to_the_same_repeat(studies):
         for i, s in enumerate(pair)
     ]
     lines[-1]["first"] = 7.0
-    _, theirs, ours = studies.speeds(lines)
+    lines.append({"data": "labels", "setting": "ours", "seed": 0, "seconds": 2.0})
+    lines[-1]["equal"] = 0.9995
+    _, theirs, ours, labels = studies.speeds(lines)
     assert theirs[3:5] == ["–", "1.00 ± 0.00"]
     assert ours[2:6] == ["1.75 ± 0.35", "7.0", "2.50 ± 0.71", "0.50 ± 0.00"]
+    assert labels[2:] == ["2.00", *4 * ["–"], "–", "0.9995", "1"]
 
 
 def test_precisions_are_compared_by_means_and_their_errors(studies):
