@@ -151,22 +151,23 @@ def main(argv=None):
     args = options.parse_args(argv)
     set_threads(args.threads)
     runs = Runs(args.results / "micro.jsonl")
-    rate, speed = peak(torch.float32, "cpu"), bandwidth()
+    data = f"threads: {torch.get_num_threads()}"
+    rate, copied = peak(torch.float32, "cpu"), bandwidth()
     for name, call, operations, moved in cases():
-        if runs.done("micro", name, 0):
+        if runs.done(data, name, 0):
             continue
         call()
         seconds = median(timed(call) for _ in range(args.repeats))
         runs.record(
-            "micro",
+            data,
             name,
             0,
             seconds=seconds,
             operations=operations,
             moved=moved,
-            floor=max(operations / rate, moved / speed),
+            floor=max(operations / rate, moved / copied),
             rate=rate,
-            bandwidth=speed,
+            bandwidth=copied,
             n_repeats=args.repeats,
         )
 

@@ -1,6 +1,6 @@
 """What a second core gains, and what an import costs.
 
-    python benchmarks/parallel.py [--rows restarts,import] [--repeats 5]
+    python benchmarks/parallel.py [--repeats 5]
 
 fits the default GaussianMixtureVAE to the digits, in alternating repeats: restarts and
 candidates of a grid search one after the other, with all threads for one fit at a time,
@@ -23,15 +23,13 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import RESULTS, Runs, choices, timed
+from _runs import RESULTS, Runs, timed
 
 from skdeepmix import GaussianMixtureVAE
 
+FIXED = {"device": "cpu", "random_state": 0}
 GRID = {"n_latent": [5, 10]}
-IMPORTS = {
-    "skdeepmix": "import skdeepmix",
-    "torch, scikit-learn": "import torch, sklearn.cluster, sklearn.mixture",
-}
+IMPORTS = ("import skdeepmix", "import torch, sklearn.cluster, sklearn.mixture")
 
 
 def restarts(X, n_jobs):
@@ -44,7 +42,8 @@ def restarts(X, n_jobs):
     n_jobs : int
         How many side by side.
     """
-    GaussianMixtureVAE(10, n_init=2, n_jobs=n_jobs, random_state=0).fit(X)
+    model = GaussianMixtureVAE(10, n_init=2, n_jobs=n_jobs, **FIXED)
+    model.fit(X)
 
 
 def grid_search(backend, X, n_jobs):
@@ -59,7 +58,7 @@ def grid_search(backend, X, n_jobs):
     n_jobs : int
         How many fits side by side.
     """
-    model = GaussianMixtureVAE(10, random_state=0)
+    model = GaussianMixtureVAE(10, **FIXED)
     with parallel_config(backend):
         GridSearchCV(model, GRID, cv=2, n_jobs=n_jobs, refit=False).fit(X)
 
@@ -110,32 +109,30 @@ def main(argv=None):
         "threads beside limited BLAS": grid_search_beside_limited_blas,
     }
     rows = {
-        name: {f"n_jobs = {n}": partial(call, X, n) for n in (1, 2)}
+        f"{name}, n_jobs 1 and 2": [partial(call, X, n_jobs) for n_jobs in (1, 2)]
         for name, call in calls.items()
     }
-    rows["import"] = {
-        name: partial(start_python, code) for name, code in IMPORTS.items()
-    }
+    title = "import of skdeepmix, of torch and scikit-learn"
+    rows[title] = [partial(start_python, code) for code in IMPORTS]
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rows", type=choices(tuple(rows)), default=list(rows))
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     args = options.parse_args(argv)
     runs = Runs(args.results / "parallel.jsonl")
     threads = torch.get_num_threads()
-    for row in args.rows:
-        todo = [
-            (setting, repeat)
-            for repeat in range(args.repeats)
-            for setting in rows[row]
-            if not runs.done(row, setting, repeat)
-        ]
-        for setting in rows[row] if todo else ():
-            rows[row][setting]()  # the first call of a process takes longer
-        for setting, repeat in todo:
-            runs.record(row, setting, repeat, seconds=timed(rows[row][setting]))
-    if threads != torch.get_num_threads():
-        raise RuntimeError(f"{threads} threads of torch became others.")
+    for setting, pair in rows.items():
+        todo = [i for i in range(args.repeats) if not runs.done("digits", setting, i)]
+        if todo:
+            for call in pair:
+                call()  # the first call of a process takes longer
+        for repeat in todo:
+            first, second = map(timed, pair)
+            runs.record("digits", setting, repeat, seconds=second, beside=first)
+        if torch.get_num_threads() != threads:
+            raise RuntimeError(
+                f"Expected {threads} threads of torch after {setting}, but found "
+                f"{torch.get_num_threads()}."
+            )
 
 
 if __name__ == "__main__":

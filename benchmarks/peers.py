@@ -549,7 +549,7 @@ def main(argv=None):
         if error is not None:
             warnings.warn(f"{task} failed: {error!r}", RuntimeWarning, stacklevel=2)
     for name in args.rows:
-        print(tables.text(tables.peers_table(name), runs.lines()), end="\n\n")
+        print(tables.plain(tables.peers_table(name), runs.lines()), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -272,39 +272,36 @@ def speeds(lines):
         the operations per second of a bare matrix product; and the share of labels that
         are those of float64.
     """
-    head = ["Measure", "Setting", "Seconds", "First epoch", "ClustPy / this"]
-    names = {
-        "share_bf16": "Share of bfloat16 peak",
-        "share_float32": "of float32 peak",
-        "steps_per_second": "Steps a second",
-        "equal": "Labels as in float64",
+    columns = {
+        "Share of bfloat16 peak": ("share_bf16", 2),
+        "of float32 peak": ("share_float32", 2),
+        "Steps a second": ("steps_per_second", 0),
+        "Labels as in float64": ("equal", 4),
     }
-    digits = {"steps_per_second": 0, "equal": 4}
-    rows = [[*head, *names.values(), "Repeats"]]
-    for (data, setting), runs in grouped(lines, "data", "setting").items():
-        theirs = [line for line in lines if line["data"] == data]
-        ratios = _ratios(theirs, "ClustPy VaDE", setting)
-        firsts = [run["first"] for run in runs if run.get("first") is not None]
-        rest = [
-            spread([run[name] for run in runs], digits.get(name, 2))
-            if name in runs[0]
-            else MISSING
-            for name in names
+    head = ["Measure", "Setting", "Seconds", "First epoch", "ClustPy / this"]
+    rows = [[*head, *columns, "Repeats"]]
+    groups = grouped(lines, "data", "setting")
+    for (data, setting), runs in groups.items():
+        theirs = {run["seed"]: run for run in groups.get((data, "ClustPy VaDE"), [])}
+        ratios = [
+            theirs[run["seed"]]["seconds"] / run["seconds"]
+            for run in runs
+            if run["seed"] in theirs
         ]
-        seconds = spread([run["seconds"] for run in runs], 2)
-        first = spread(firsts, 1) if firsts else MISSING
-        ratio = spread(ratios, 2) if ratios else MISSING
-        rows.append([data, setting, seconds, first, ratio, *rest, str(len(runs))])
+        cells = [
+            _found(runs, "seconds", 2),
+            _found(runs, "first", 1),
+            spread(ratios, 2) if ratios else MISSING,
+            *(_found(runs, *column) for column in columns.values()),
+        ]
+        rows.append([data, setting, *cells, str(len(runs))])
     return rows
 
 
-def _ratios(lines, first, second):
-    """Times of one setting relative to another, of the repeats that have both."""
-    one, other = (
-        {line["seed"]: line["seconds"] for line in lines if line["setting"] == setting}
-        for setting in (first, second)
-    )
-    return [one[seed] / other[seed] for seed in one if seed in other]
+def _found(runs, name, digits):
+    """Mean and spread of what runs have, or a dash."""
+    values = [run[name] for run in runs if run.get(name) is not None]
+    return spread(values, digits) if values else MISSING
 
 
 def side_by_side(lines):
@@ -318,19 +315,21 @@ def side_by_side(lines):
     Returns
     -------
     rows : list of list of str
-        Head first; a row for each K, a column for each model and number of threads.
+        Head first; milliseconds of both, and their ratio in the same repeat.
     """
-    groups = grouped(lines, "data")
-    rows = [["Networks", *(data for (data,) in groups)]]
-    for setting in dict.fromkeys(line["setting"] for line in lines):
-        ratios = [_ratios(group, setting, "K = 1") for group in groups.values()]
-        cells = [spread(found, 2) if found else MISSING for found in ratios]
-        rows.append([setting, *cells])
+    rows = [["Networks", "One, ms", "K, ms", "Ratio", "Repeats"]]
+    for (data, setting), runs in grouped(lines, "data", "setting").items():
+        one, many = (
+            spread([1e3 * run[name] for run in runs], 0)
+            for name in ("beside", "seconds")
+        )
+        ratio = spread([run["seconds"] / run["beside"] for run in runs], 2)
+        rows.append([f"{setting}, {data}", one, many, ratio, str(len(runs))])
     return rows
 
 
 def gains(lines):
-    """Times of alternating repeats, the first setting relative to the second.
+    """Times of two calls in turns.
 
     Parameters
     ----------
@@ -340,19 +339,14 @@ def gains(lines):
     Returns
     -------
     rows : list of list of str
-        Head first; seconds of both, their ratio in the same repeat, and the number of
-        repeats.
+        Head first; seconds of both, and the first relative to the second in the same
+        repeat.
     """
-    rows = [["Call", "First, s", "Second, s", "Ratio", "Repeats"]]
-    for (data,), group in grouped(lines, "data").items():
-        pair = grouped(group, "setting")
-        (first,), (second,) = pair
-        seconds = [
-            spread([run["seconds"] for run in runs], 1) for runs in pair.values()
-        ]
-        ratios = _ratios(group, first, second)
-        call = f"{data}, {first} and {second}"
-        rows.append([call, *seconds, spread(ratios, 2), str(len(ratios))])
+    rows = [["Calls", "First, s", "Second, s", "First / second", "Repeats"]]
+    for (setting,), runs in grouped(lines, "setting").items():
+        seconds = [_found(runs, name, 2) for name in ("beside", "seconds")]
+        ratio = spread([run["beside"] / run["seconds"] for run in runs], 2)
+        rows.append([setting, *seconds, ratio, str(len(runs))])
     return rows
 
 
@@ -377,8 +371,8 @@ def floors(lines):
             f"{line['operations'] / 1e6:.1f}",
             f"{line['moved'] / 1e6:.3f}",
             f"{1e3 * line['seconds']:.3g}",
-            f"{1e3 * line['floor']:.2g}",
-            f"{line['seconds'] / line['floor']:.2g}",
+            f"{1e3 * line['floor']:.3g}",
+            f"{line['seconds'] / line['floor']:.3g}",
         ]
         for line in lines
     ]

@@ -257,7 +257,7 @@ def vaes_table(data, title):
     return Table(f"vaes_{data}", title, "mixture_of_vaes", data, columns, settings)
 
 
-PEERS = {
+PEERS_TITLES = {
     "coil20": "COIL-20, 1,296 of 1,440 images, K = 20",
     "usps": "USPS, 8,368 of 9,298 images, K = 10",
     "mnist10k": "Test images of MNIST, 9,000 of 10,000, K = 10",
@@ -280,7 +280,7 @@ def peers_table(data):
     table : Table
         With a row for every model on file.
     """
-    return Table(f"peers_{data}", PEERS[data], "peers", data, PEERS_COLUMNS)
+    return Table(f"peers_{data}", PEERS_TITLES[data], "peers", data, PEERS_COLUMNS)
 
 
 TABLES = (
@@ -549,7 +549,7 @@ TABLES = (
         ),
         ("random, no constraint", "random, information constraint"),
     ),
-    *map(peers_table, PEERS),
+    *map(peers_table, PEERS_TITLES),
     Study(
         "peers_accuracy",
         "ACC of all models on all data sets",
@@ -582,7 +582,7 @@ TABLES = (
     ),
     Study(
         "parallel",
-        "The default fit to the digits, one after the other and two at a time",
+        "Default fits to the digits, and imports, in alternating repeats",
         "parallel",
         studies.gains,
     ),
@@ -695,7 +695,7 @@ def render(table, lines):
     return "\n\n".join([*parts, _sources(selected)]) + "\n"
 
 
-def text(table, lines):
+def plain(table, lines):
     """Write a table for a terminal.
 
     Parameters

@@ -22,6 +22,7 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 from torch.utils.flop_counter import FlopCounterMode
 
 from skdeepmix import Autoencoder, GaussianMixtureVAE, initialization
@@ -753,7 +754,7 @@ def test_a_table_for_a_terminal_has_aligned_columns(tables):
     )
     source = {"commit": None, "command": "python x.py", "versions": {"a": "1"}}
     source |= {"device": "cpu", "threads": 1, "packages": {"b": "2"}}
-    title, head, row, *rest = tables.text(table, [source]).splitlines()
+    title, head, row, *rest = tables.plain(table, [source]).splitlines()
     assert (title, head, row) == ("Title", "A   B", "cd  e")
     assert ":Versions: a 1, b 2" in rest
 
@@ -868,10 +869,10 @@ def test_precision_is_measured_on_three_sets_with_five_seeds(path):
 
 def test_parts_of_a_step_have_their_lines(path, module, tmp_path, monkeypatch):
     micro = importlib.import_module("micro")
+    monkeypatch.setattr(micro, "set_threads", lambda n_threads: None)
     monkeypatch.setattr(micro, "peak", lambda dtype, device: 1e9)
     monkeypatch.setattr(micro, "bandwidth", lambda: 1e8)
-    threads = str(torch.get_num_threads())
-    micro.main(["--repeats", "1", "--results", str(tmp_path), "--threads", threads])
+    micro.main(["--repeats", "1", "--results", str(tmp_path)])
     lines = module.read_lines(tmp_path / "micro.jsonl")
     assert [line["setting"] for line in lines] == [name for name, *_ in micro.cases()]
     for line in lines:
@@ -880,52 +881,92 @@ def test_parts_of_a_step_have_their_lines(path, module, tmp_path, monkeypatch):
         assert line["floor"] == pytest.approx(floor, rel=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_networks_side_by_side_are_timed_in_turns(path, module, tmp_path, monkeypatch):
-    script = importlib.import_module("side_by_side")
-    monkeypatch.setattr(script, "N_ROWS", 60)
-    arguments = ["--repeats", "2", "--clusters", "1", "3", "--results", str(tmp_path)]
-    script.main(arguments)
-    lines = module.read_lines(tmp_path / "side_by_side.jsonl")
-    assert [line["setting"] for line in lines] == 4 * ["K = 1", "K = 3"]
-    assert [line["seed"] for line in lines] == 2 * [0, 0, 1, 1]
-    script.main(arguments)
-    assert len(module.read_lines(tmp_path / "side_by_side.jsonl")) == 8
-
-
-def test_calls_one_after_the_other_and_in_parallel_are_timed_in_turns(
+def test_each_number_of_networks_is_timed_beside_one(
     path, module, tmp_path, monkeypatch
 ):
+    script = importlib.import_module("side_by_side")
+    times, timed = iter(range(1, 99)), []
+    monkeypatch.setattr(script, "seconds", lambda k, X: timed.append(k) or next(times))
+    arguments = ["--repeats", "2", "--clusters", "3", "5", "--results", str(tmp_path)]
+    script.main(arguments)
+    assert timed == [1, 1, 3, 1, 3, 1, 5, 1, 5]  # one of them before what counts
+    lines = module.read_lines(tmp_path / "side_by_side.jsonl")
+    assert [line["setting"] for line in lines] == 2 * ["K = 3"] + 2 * ["K = 5"]
+    assert [line["seconds"] for line in lines] == [3, 5, 7, 9]
+    assert [line["beside"] for line in lines] == [2, 4, 6, 8]
+    script.main(arguments)
+    assert timed[9:] == [1]
+
+
+def test_an_epoch_is_timed_without_what_a_fit_costs_once(path, monkeypatch):
+    script = importlib.import_module("side_by_side")
+    cost_of_epochs = 3.0
+
+    def timed(fit, X):
+        return 100.0 + cost_of_epochs * fit.__self__.max_iter
+
+    monkeypatch.setattr(script, "timed", timed)
+    assert script.seconds(5, None) == pytest.approx(cost_of_epochs)
+
+
+def test_calls_are_timed_in_turns(path, module, tmp_path, monkeypatch):
     script = importlib.import_module("parallel")
     called = []
-    monkeypatch.setattr(script, "restarts", lambda X, n_jobs: called.append(n_jobs))
-    script.main(["--rows", "restarts", "--repeats", "2", "--results", str(tmp_path)])
-    assert called == 3 * [1, 2]  # once before what is timed
+    for name in ("restarts", "grid_search_beside_limited_blas"):
+        monkeypatch.setattr(script, name, lambda X, n_jobs: called.append(n_jobs))
+    monkeypatch.setattr(
+        script, "grid_search", lambda backend, X, n_jobs: called.append(n_jobs)
+    )
+    monkeypatch.setattr(script, "start_python", called.append)
+    arguments = ["--repeats", "2", "--results", str(tmp_path)]
+    script.main(arguments)
+    assert called[:6] == 3 * [1, 2]  # once before what is timed
+    assert called[-2:] == list(script.IMPORTS)
     lines = module.read_lines(tmp_path / "parallel.jsonl")
-    assert [line["setting"] for line in lines] == 2 * ["n_jobs = 1", "n_jobs = 2"]
+    assert [line["seed"] for line in lines] == 5 * [0, 1]
+    n_called = len(called)
+    script.main(arguments)
+    assert len(called) == n_called
 
 
-def test_times_are_relative_within_a_repeat(studies):
+def test_labels_of_clusters_are_compared_with_float64(path, runs, monkeypatch):
+    speed = importlib.import_module("speed")
+    X = make_blobs(60, n_features=784, random_state=0)[0]
+    X = MinMaxScaler().fit_transform(X).astype(np.float32)
+    row = replace(speed.DATA["mnist10k"], load=lambda data_home: (X, None, {}))
+    monkeypatch.setitem(speed.DATA, "mnist10k", row)
+    model = GaussianMixtureVAE(3, encoder=MLP((4,)), max_iter=4, random_state=0)
+    monkeypatch.setattr(
+        speed, "contestants", lambda device: {"ours": lambda batch: (model, None)}
+    )
+    monkeypatch.setattr(speed, "peak", lambda dtype, device: 1e9)
+    speed.rows()["predict"]("predict", "cpu", 0, runs)
+    (line,) = runs.lines()
+    assert (line["equal"], line["n_live"]) == (1.0, 3)
+    assert line["rows_per_second"] == pytest.approx(600 / line["seconds"], rel=1e-3)
+
+
+def test_times_beside_others_are_relative_within_a_repeat(studies):
     lines = [
-        {"data": "vaes", "setting": setting, "seed": seed, "seconds": seconds}
-        for setting, times in {"K = 1": (1.0, 2.0), "K = 5": (3.0, 4.0)}.items()
-        for seed, seconds in enumerate(times)
+        {"data": "threads: 1", "setting": "K = 5", "seconds": 3.0, "beside": 1.0},
+        {"data": "threads: 1", "setting": "K = 5", "seconds": 4.0, "beside": 2.0},
     ]
-    assert studies.side_by_side(lines) == [
-        ["Networks", "vaes"],
-        ["K = 1", "1.00 ± 0.00"],
-        ["K = 5", "2.50 ± 0.71"],
+    assert studies.side_by_side(lines)[1] == [
+        "K = 5, threads: 1",
+        "1500 ± 707",
+        "3500 ± 707",
+        "2.50 ± 0.71",
+        "2",
     ]
-    call, first, second, ratio, repeats = studies.gains(lines)[1]
-    assert call == "vaes, K = 1 and K = 5"
-    assert (first, second) == ("1.5 ± 0.7", "3.5 ± 0.7")
+    _, first, second, ratio, repeats = studies.gains(lines)[1]
+    assert (first, second) == ("1.50 ± 0.71", "3.50 ± 0.71")
     assert (ratio, repeats) == ("0.42 ± 0.12", "2")
 
 
 def test_parts_of_a_step_stand_beside_their_floor(studies):
-    line = {"setting": "product", "operations": 2e6, "moved": 5000, "seconds": 4e-3}
+    line = {"setting": "product", "operations": 2e6, "moved": 5000, "seconds": 0.71}
     rows = studies.floors([line | {"floor": 2e-3}])
-    assert rows[1] == ["product", "2.0", "0.005", "4", "2", "2"]
+    assert rows[1] == ["product", "2.0", "0.005", "710", "2", "355"]
 
 
 def test_speeds_are_relative_to_the_same_repeat(studies):
@@ -954,6 +995,10 @@ def test_precisions_are_compared_by_means_and_their_errors(studies):
     ]
     _, row = studies.precisions(lines)
     assert row[3:] == ["+2.00 ± 5.39", "0.25", "2"]
+
+
+def test_every_row_of_peers_has_a_table(peers, tables):
+    assert tables.PEERS_TITLES.keys() == peers.ROWS.keys()
 
 
 def test_models_have_the_sizes_of_every_row(peers):

@@ -94,6 +94,29 @@ def test_grid_search_in_threads_of_joblib_has_one_for_each_fit():
     assert look.seen == {1}
 
 
+class LookOnFile(Look):
+    """Callback of processes: what it sees is in a file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_fit_task_end(self, estimator, context):
+        super().on_fit_task_end(estimator, context)
+        with open(self.path, "a") as file:
+            file.writelines(f"{number}\n" for number in self.seen)
+
+
+def test_grid_search_in_processes_has_the_threads_of_the_workers(tmp_path):
+    model, _ = watched(init="k-means++")
+    model.set_callbacks(LookOnFile(tmp_path / "seen"))
+    grid = {"n_latent": [1, 2]}
+    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+        search = GridSearchCV(model, grid, cv=2, refit=False).fit(X)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert set((tmp_path / "seen").read_text().split()) == {"1"}
+
+
 def test_one_job_is_no_worker():
     model, look = watched()
     parallel = joblib.Parallel(1, backend="threading")
