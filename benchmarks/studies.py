@@ -267,10 +267,10 @@ def speeds(lines):
     Returns
     -------
     rows : list of list of str
-        Head first; seconds of an epoch, of labels or of a fit, and until the first
-        epoch has ended; how many times less than ClustPy in the same repeat; shares of
-        the operations per second of a bare matrix product; and the share of labels that
-        are those of float64.
+        Head first, of every commit; seconds of an epoch, of labels or of a fit, and
+        until the first epoch has ended; how many times less than ClustPy in the same
+        repeat; shares of the operations per second of a bare matrix product; and the
+        share of labels that are those of float64.
     """
     columns = {
         "Share of bfloat16 peak": ("share_bf16", 2),
@@ -278,11 +278,12 @@ def speeds(lines):
         "Steps a second": ("steps_per_second", 0),
         "Labels as in float64": ("equal", 4),
     }
-    head = ["Measure", "Setting", "Seconds", "First epoch", "ClustPy / this"]
+    head = ["Measure, commit", "Setting", "Seconds", "First epoch", "ClustPy / this"]
     rows = [[*head, *columns, "Repeats"]]
-    groups = grouped(lines, "data", "setting")
-    for (data, setting), runs in groups.items():
-        theirs = {run["seed"]: run for run in groups.get((data, "ClustPy VaDE"), [])}
+    groups = grouped(lines, "data", "setting", "commit")
+    for (data, setting, commit), runs in groups.items():
+        theirs = groups.get((data, "ClustPy VaDE", commit), [])
+        theirs = {run["seed"]: run for run in theirs}
         ratios = [
             theirs[run["seed"]]["seconds"] / run["seconds"]
             for run in runs
@@ -294,7 +295,7 @@ def speeds(lines):
             spread(ratios, 2) if ratios else MISSING,
             *(_found(runs, *column) for column in columns.values()),
         ]
-        rows.append([data, setting, *cells, str(len(runs))])
+        rows.append([f"{data}, {str(commit)[:4]}", setting, *cells, str(len(runs))])
     return rows
 
 

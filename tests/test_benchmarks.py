@@ -979,7 +979,11 @@ def test_speeds_are_relative_to_the_same_repeat(studies):
     lines[-1]["first"] = 7.0
     lines.append({"data": "labels", "setting": "ours", "seed": 0, "seconds": 2.0})
     lines[-1]["equal"] = 0.9995
-    _, theirs, ours, labels = studies.speeds(lines)
+    lines = [line | {"commit": "abcdef"} for line in lines]
+    lines.append(lines[-2] | {"seed": 2, "commit": None})
+    _, theirs, ours, labels, other = studies.speeds(lines)
+    assert other[:2] == ["epoch, None", "ours"]
+    assert theirs[:2] == ["epoch, abcd", "ClustPy VaDE"]
     assert theirs[3:5] == ["–", "1.00 ± 0.00"]
     assert ours[2:6] == ["1.75 ± 0.35", "7.0", "2.50 ± 0.71", "0.50 ± 0.00"]
     assert labels[2:] == ["2.00", *4 * ["–"], "–", "0.9995", "1"]
