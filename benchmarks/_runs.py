@@ -25,6 +25,7 @@ import numpy as np
 import sklearn
 import threadpoolctl
 import torch
+from sklearn.callback import FitCallback
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
@@ -464,7 +465,7 @@ def baselines_and_spectral(X, n_clusters, seed):
     )
 
 
-class Curve:
+class Curve(FitCallback):
     """Callback that records how a fit goes, against known classes.
 
     The classes are only recorded: nothing that is seen here flows back into the fit.
@@ -501,9 +502,6 @@ class Curve:
         self.seconds = 0.0
         self._begin = perf_counter()
 
-    def on_fit_task_begin(self, estimator, context):
-        """Do nothing."""
-
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         """Record a point if the task is an epoch whose turn it is."""
         epoch = context.task_id + 1
@@ -523,9 +521,6 @@ class Curve:
             point["score"] = fitted_estimator.score(self.X_val)
         self.points.append(point)
         self.seconds += perf_counter() - start
-
-    def teardown(self, estimator, context):
-        """Do nothing."""
 
     def columns(self):
         """All points, by column.

@@ -2,8 +2,9 @@
 
     python benchmarks/speed.py --data-home DIR [--rows predict] [--device cuda]
 
-appends to ``benchmarks/results/speed.jsonl`` and skips what is there;
-``python benchmarks/tables.py`` makes the table of the documentation. ClustPy comes with
+appends to ``benchmarks/results/speed.jsonl``, where repeats are numbered on from those
+that are there: every run is measured as a whole. ``python benchmarks/tables.py`` makes
+the table of the documentation, with rows for every commit. ClustPy comes with
 ``pip install -e ".[bench]"`` and is left out if it is not there. Everything runs on
 one device. Networks have 784-500-500-2000-10 units, and the rows of an epoch are
 random: their values do not change the time of a step. Labels are those of MNIST. Set
@@ -22,6 +23,7 @@ from unittest import mock
 
 import numpy as np
 import torch
+from sklearn.callback import FitCallback
 from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -61,7 +63,7 @@ N_PEAKS = 5
 N_COPIES = 10
 
 
-class EpochClock:
+class EpochClock(FitCallback):
     """Callback that notes when epochs end.
 
     Attributes
@@ -80,16 +82,10 @@ class EpochClock:
         """Note when the fit begins."""
         self.begin = perf_counter()
 
-    def on_fit_task_begin(self, estimator, context):
-        """Do nothing."""
-
     def on_fit_task_end(self, estimator, context, **fitted):
         """Note the time if the task is an epoch."""
         if context.task_name == "epoch":
             self.stamps.append(perf_counter())
-
-    def teardown(self, estimator, context):
-        """Do nothing."""
 
     def seconds(self):
         """Mean time of the last epochs.
@@ -356,29 +352,27 @@ def measure_epochs(batch_size, data, device, repeat, runs):
         for name, dtype in {"float32": torch.float32, "bf16": torch.bfloat16}.items()
     }
     for setting, make in (contestants(device) | variants(device)).items():
-        if not runs.done(data, setting, repeat):
-            model, clock = make(batch_size)
-            model.fit(X)
-            seconds = clock.seconds()
-            rate = operations(N_ROWS) / seconds / 1e9
-            shares = {
-                name.replace("peak", "share"): rate / value
-                for name, value in peaks.items()
-            }
-            # Until the first epoch has ended, with what is compiled on the way.
-            first = clock.stamps[0] - clock.begin if clock.begin else None
-            runs.record(
-                data,
-                setting,
-                repeat,
-                seconds=seconds,
-                device=device_name(model),
-                first=first,
-                steps_per_second=-(-N_ROWS // batch_size) / seconds,
-                packages=installed(),
-                **peaks,
-                **shares,
-            )
+        model, clock = make(batch_size)
+        model.fit(X)
+        seconds = clock.seconds()
+        rate = operations(N_ROWS) / seconds / 1e9
+        shares = {
+            name.replace("peak", "share"): rate / value for name, value in peaks.items()
+        }
+        # Until the first epoch has ended, with what is compiled on the way.
+        first = clock.stamps[0] - clock.begin if clock.begin else None
+        runs.record(
+            data,
+            setting,
+            repeat,
+            seconds=seconds,
+            device=device_name(model),
+            first=first,
+            steps_per_second=-(-N_ROWS // batch_size) / seconds,
+            packages=installed(),
+            **peaks,
+            **shares,
+        )
 
 
 def measure_predict(data_home, data, device, repeat, runs):
@@ -401,8 +395,6 @@ def measure_predict(data_home, data, device, repeat, runs):
     more = np.tile(X, (N_COPIES, 1))
     peak_float32 = peak(torch.float32, device) / 1e9
     for setting, make in contestants(device).items():
-        if runs.done(data, setting, repeat):
-            continue
         model, _ = make(256)
         is_ours = isinstance(model, GaussianMixtureVAE)
         if is_ours:
@@ -447,20 +439,18 @@ def measure_digits(data, device, repeat, runs):
     # The first fit of a process takes longer.
     GaussianMixtureVAE(N_CLUSTERS, device=device, max_iter=1).fit(X)
     for precision in ("float32", "auto"):
-        setting = f"ours, {precision}"
-        if not runs.done(data, setting, repeat):
-            model = GaussianMixtureVAE(
-                N_CLUSTERS, precision=precision, device=device, random_state=repeat
-            )
-            seconds = timed(model.fit, X)
-            runs.record(
-                data,
-                setting,
-                repeat,
-                seconds=seconds,
-                device=device_name(model),
-                acc=clustering_accuracy(y, model.labels_),
-            )
+        model = GaussianMixtureVAE(
+            N_CLUSTERS, precision=precision, device=device, random_state=repeat
+        )
+        seconds = timed(model.fit, X)
+        runs.record(
+            data,
+            f"ours, {precision}",
+            repeat,
+            seconds=seconds,
+            device=device_name(model),
+            acc=clustering_accuracy(y, model.labels_),
+        )
 
 
 def rows(data_home=None):
@@ -505,7 +495,9 @@ def main(argv=None):
     runs = Runs(args.results / "speed.jsonl")
     for row in args.rows:
         data = row if device == "cpu" else f"{row}, {device}"
-        for repeat in range(args.repeats):
+        repeats = [line["seed"] for line in runs.lines() if line["data"] == data]
+        first = 1 + max(repeats, default=-1)
+        for repeat in range(first, first + args.repeats):
             rows(args.data_home)[row](data, device, repeat, runs)
 
 

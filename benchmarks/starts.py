@@ -16,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.callback import FitCallback
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
@@ -150,21 +151,12 @@ def in_float64(X):
     return X.astype(np.float64)
 
 
-class StopAfterFirstEpoch:
+class StopAfterFirstEpoch(FitCallback):
     """Callback that leaves of a fit little more than its start."""
-
-    def setup(self, estimator, context):
-        """Do nothing."""
-
-    def on_fit_task_begin(self, estimator, context):
-        """Do nothing."""
 
     def on_fit_task_end(self, estimator, context):
         """Stop the fit at the end of an epoch."""
         return context.task_name == "epoch"
-
-    def teardown(self, estimator, context):
-        """Do nothing."""
 
 
 class AutoencoderClusters:

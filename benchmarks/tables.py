@@ -9,6 +9,7 @@ table, describe it in `TABLES`.
 
 import argparse
 import difflib
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,18 @@ from _runs import RESULTS, ROOT, read_lines
 from studies import MISSING, spread
 
 TABLES_DIR = ROOT / "doc" / "benchmarks" / "tables"
+# Options of commands that choose lines, say where these lie, or stand below a table.
+TOLD = (
+    "--models",
+    "--repeats",
+    "--results",
+    "--rows",
+    "--seeds",
+    "--sets",
+    "--settings",
+    "--starts",
+    "--threads",
+)
 
 
 def extreme(choose, values, digits):
@@ -657,7 +670,7 @@ TABLES = (
     *(
         Table(
             f"starts_layout_{data}",
-            f"Layouts of 50 principal components in 5 dimensions, {data}",
+            f"Layouts of principal components in 5 dimensions, {data}",
             "starts_layout",
             data,
             (ACC, Column("Trustworthiness", "trust"), SECONDS),
@@ -738,7 +751,7 @@ def _sources(lines):
         return "Not run yet."
     sources = {
         "Commit": [_commit(line) for line in lines],
-        "Command": [f"``{line['command']}``" for line in lines],
+        "Command": [f"``{_command(line)}``" for line in lines],
         "Versions": [_versions(line) for line in lines],
         "Machine": [f"{line['device']}, threads: {line['threads']}" for line in lines],
     }
@@ -752,6 +765,15 @@ def _commit(line):
         return "none"
     changed = " with uncommitted changes" if line["dirty"] else ""
     return f"``{line['commit'][:10]}``{changed}"
+
+
+def _command(line):
+    """The command without what the table itself tells: its lines, and the machine."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in TOLD:
+        parser.add_argument(option)
+    _, words = parser.parse_known_args(shlex.split(line["command"]))
+    return shlex.join(words)
 
 
 def _versions(line):

@@ -24,6 +24,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import type_of_target
 
+from skdeepmix._sklearn_compat import FitCallback
 from skdeepmix.metrics import clustering_accuracy
 from skdeepmix.utils.discovery import all_estimators
 
@@ -324,18 +325,12 @@ def _progress():
     )
 
 
-class _EpochCounter:
+class _EpochCounter(FitCallback):
     """A scikit-learn callback that moves a bar on after every epoch."""
 
     def __init__(self, bar, task):
         self.bar = bar
         self.task = task
-
-    def setup(self, estimator, context):
-        """Do nothing: the protocol asks for it."""
-
-    def teardown(self, estimator, context):
-        """Do nothing: the protocol asks for it."""
 
     def on_fit_task_begin(self, estimator, context):
         """Learn how many epochs there are, once a start has been found."""

@@ -81,8 +81,8 @@ class Scaling:
 class Rows:
     """Rows of X as tensors in model units, gathered and cast on demand.
 
-    Dense rows lie on the device when they fit; a memory map is read and a CSR matrix
-    made dense batch by batch, never as a whole.
+    Dense rows lie on the device when they fit. A CSR matrix is made dense batch by
+    batch, never as a whole; so is a memory map read by the CPU.
 
     Parameters
     ----------
@@ -171,11 +171,7 @@ class Rows:
         x : torch.Tensor of shape (n, n_features)
             The rows, in model units, on the device.
         """
-        if not self.resident:
-            return self._load(rows)
-        if isinstance(rows, slice):
-            return self._resident[rows]
-        return self._resident.index_select(0, rows)
+        return _gather(self._resident, rows) if self.resident else self._load(rows)
 
     def targets_of(self, rows):
         """Gather the responsibilities of a batch, if there are any.
@@ -190,7 +186,7 @@ class Rows:
         targets : torch.Tensor of shape (n, n_clusters) or None
             Their responsibilities.
         """
-        return None if self.targets is None else self.targets[rows]
+        return None if self.targets is None else _gather(self.targets, rows)
 
     def shuffled(self):
         """Run over all rows once in random order.
@@ -198,8 +194,7 @@ class Rows:
         Yields
         ------
         rows : torch.Tensor of shape (n,)
-            Indices of a batch, on the device. Batches differ by at most one row, so
-            that none is left with a single one.
+            Indices of a batch, on the device. Sizes differ by at most one row.
         """
         order = torch.randperm(len(self), generator=self._generator, device="cpu")
         order = order.to(self.device)
@@ -261,3 +256,8 @@ def _is_memory_map(X):
     while X is not None and not isinstance(X, mmap.mmap):
         X = getattr(X, "base", None)
     return X is not None
+
+
+def _gather(tensor, rows):
+    """Rows of a tensor by a slice, or a copy of them by a tensor of indices."""
+    return tensor[rows] if isinstance(rows, slice) else tensor.index_select(0, rows)

@@ -8,7 +8,7 @@ from torch import nn
 
 from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, VariationalModule
-from skdeepmix.distributions import LIKELIHOODS, standard_normal
+from skdeepmix.distributions import LIKELIHOODS, gaussian_sample, standard_normal
 from skdeepmix.losses import categorical_kl, gaussian_kl, gaussian_log_prob
 from skdeepmix.losses._gaussian import LOG_VAR_RANGE
 from skdeepmix.networks._layers import initialized_linear
@@ -114,8 +114,8 @@ class GaussianMixtureVAEModule(VariationalModule):
         """
         mean, log_var, w_mean, w_log_var = self.posterior(x)
         shape = (self.n_monte_carlo, len(x))
-        z = mean + (0.5 * log_var).exp() * self.noise(*shape, self.n_latent)
-        w = w_mean + (0.5 * w_log_var).exp() * self.noise(*shape, self.n_latent_prior)
+        z = gaussian_sample(mean, log_var, self.noise(*shape, self.n_latent))
+        w = gaussian_sample(w_mean, w_log_var, self.noise(*shape, self.n_latent_prior))
         means, log_vars = self.mixture(w)
         log_resp = self.log_joint(z, means, log_vars).log_softmax(-1)  # Eq. 3
         kl = gaussian_kl(mean.unsqueeze(-2), log_var.unsqueeze(-2), means, log_vars)
@@ -146,8 +146,8 @@ class GaussianMixtureVAEModule(VariationalModule):
         zero = w_mean.new_zeros(1)
         for noise in self.score_noise:
             z_noise, w_noise = noise.split([self.n_latent, self.n_latent_prior])
-            z = mean + (0.5 * log_var).exp() * z_noise
-            w = w_mean + (0.5 * w_log_var).exp() * w_noise
+            z = gaussian_sample(mean, log_var, z_noise)
+            w = gaussian_sample(w_mean, w_log_var, w_noise)
             log_p = self.likelihood.log_prob(x, self.decoder(z))
             log_p = log_p + self.log_joint(z, *self.mixture(w)).logsumexp(-1)
             log_p = log_p + gaussian_log_prob(w, zero, zero)
@@ -176,7 +176,7 @@ class GaussianMixtureVAEModule(VariationalModule):
             t[torch.arange(len(cluster), device=cluster.device), cluster]
             for t in self.mixture(w)
         )
-        return self.decode(means + (0.5 * log_vars).exp() * z_noise)
+        return self.decode(gaussian_sample(means, log_vars, z_noise))
 
     def initialize(self, data):
         """Put the components on the clusters of the start, whatever w is."""
@@ -192,7 +192,12 @@ class GaussianMixtureVAEModule(VariationalModule):
         means = total / count
         spread = (square / count - means.square()).clamp(min=0)
         whole = spread[-1]
-        means, count, spread = means[:-1], count[:-1], spread[:-1]
+        means, center = means[:-1], means[-1]
+        count, spread = count[:-1], spread[:-1]
+        empty = ~data.targets.any(0)
+        if empty.any():  # at the same place they would stay together
+            noise = self.noise(self.n_clusters, self.n_latent)
+            means[empty] = (center + whole.sqrt() * noise)[empty]
         # Clusters of few rows borrow from the pooled variance, and all of them, where
         # few rows are known, from that of all rows.
         lacking = (BORROWED * self.n_clusters - count.sum()).clamp(min=0)

@@ -13,6 +13,7 @@ from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, VariationalModule
 from skdeepmix.distributions import (
     LIKELIHOODS,
+    gaussian_sample,
     gumbel_softmax_sample,
     standard_normal,
 )
@@ -96,7 +97,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
     def losses(self, x):
         """Yield the terms of Eq. 7 of the paper as costs in nats, and the balance."""
         mean, log_var, log_resp = self.posterior(self.embed(x))
-        z = mean + (0.5 * log_var).exp() * self.noise(*mean.shape)
+        z = gaussian_sample(mean, log_var, self.noise(*mean.shape))
         c = gumbel_softmax_sample(log_resp, self.temperature, self.generator)
         share = log_resp.logsumexp(0) - math.log(len(x))
         yield (
@@ -123,7 +124,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
         mean, log_var, _ = self.posterior(self.embed(x))
         zero = mean.new_zeros(1)
         for noise in self.score_noise:
-            z = mean + (0.5 * log_var).exp() * noise
+            z = gaussian_sample(mean, log_var, noise)
             log_joint = [
                 log_weight
                 + self.likelihood.log_prob(x, self.output(z, c.expand(len(x), -1)))

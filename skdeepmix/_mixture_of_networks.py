@@ -58,6 +58,8 @@ CLEAN_START = 0.995
 LEAST_STEPS = 10
 # Rows of an expectation step that are gathered at a time.
 BLOCK_ROWS = 4096
+# Rows of which a network has at least one if it is not to count as dead in the loss.
+LIVE_ROWS = 4096
 
 
 @dataclass
@@ -323,8 +325,8 @@ class MixtureOfNetworksModule(ParzenModule):
         codes = self._map_to_cube(data)
         order = torch.randperm(len(data), generator=self.generator, device=data.device)
         n_held_out = min(int(self.validation_fraction * len(data)), HELD_OUT_ROWS)
-        # Too few to hold any out: all are both.
-        held_out, train = order[: n_held_out or None], order[n_held_out:]
+        # Too few to hold any out: rows are both.
+        held_out, train = order[: n_held_out or HELD_OUT_ROWS], order[n_held_out:]
         members = self._members(data, train)
         data.memo = known = _Known(codes, train, held_out, members)
         fair_share = len(train) // self.n_clusters
@@ -470,7 +472,7 @@ class MixtureOfNetworksModule(ParzenModule):
         log_probs = parzen_log_prob(codes, self.draws, known.bandwidths)
         bandwidth, log_likelihood = self.likeliest(log_probs, known.bandwidths)
         self.bandwidth.copy_(bandwidth)
-        found = self.log_likelihood(self._codes(data, known.train[:BLOCK_ROWS]))
+        found = self.log_likelihood(self._codes(data, known.train[:LIVE_ROWS]))
         n_live = len((found + self.log_weights).argmax(1).unique())
         n_dead = self.n_clusters - n_live
         self.held_out_loss = -float(log_likelihood) + SURE * n_dead
@@ -578,7 +580,7 @@ class MixtureOfNetworks(BaseDeepMixture):
         Decoded means of the codes that each network generates, in data units.
     loss_curve_ : list of float
         Negative log-likelihood of the codes of held-out rows after every epoch, in nats
-        per row, in the unit cube; plus 100 for every cluster without a row.
+        per row, in the unit cube; plus 100 for every cluster without one of 4,096 rows.
     n_iter_ : int
         Number of epochs.
     n_iter_guided_ : int

@@ -10,9 +10,11 @@ from torch.nn.functional import softplus
 
 from skdeepmix._sklearn_compat import Interval, StrOptions
 from skdeepmix.base import BaseDeepMixture, VariationalModule
+from skdeepmix.base._modules import start_cross_entropy
 from skdeepmix.distributions import (
     LIKELIHOODS,
     dirichlet_log_sample,
+    gaussian_sample,
     standard_normal,
 )
 from skdeepmix.distributions._likelihoods import mix
@@ -36,6 +38,8 @@ START_RAW = (-2.0, 8.0)
 START_SURENESS = 0.3
 # Below it divergences between Dirichlet distributions grow without bound.
 LEAST_CONCENTRATION = 1e-2
+# Below it log(softplus(x)) is x in the precision of float32.
+LINEAR = -17.0
 
 
 def log_prob_of_mean(likelihood, x, out, log_w):
@@ -103,14 +107,18 @@ class MixtureOfVAEsModule(VariationalModule):
         concentrations : torch.Tensor of shape (n, n_clusters)
             Of the mixing weights.
         """
-        out = self.encoders(x).to(x.dtype)
-        raw, latents = out.split([1, out.shape[2] - 1], 2)
-        means, log_vars = latents.chunk(2, 2)
-        concentrations = softplus(raw[:, :, 0].T)
+        raw, means, log_vars = self._encode(x)
+        concentrations = softplus(raw)
         if self.concentration is not None:
             concentrations = self.concentration * _shares(concentrations)
         concentrations = concentrations + LEAST_CONCENTRATION
         return means, log_vars.clamp(*LOG_VAR_RANGE), concentrations
+
+    def _encode(self, x):
+        """Concentrations before softplus, means and log-variances of every encoder."""
+        out = self.encoders(x).to(x.dtype)
+        raw, latents = out.split([1, out.shape[2] - 1], 2)
+        return raw[:, :, 0].T, *latents.chunk(2, 2)
 
     def outputs(self, z):
         """Outputs of the decoders, (n_clusters, n, n_features), each of its latents."""
@@ -130,7 +138,7 @@ class MixtureOfVAEsModule(VariationalModule):
         the paper has 1 / K.
         """
         means, log_vars, concentrations = self.posterior(x)
-        z = means + (0.5 * log_vars).exp() * self.noise(*means.shape)
+        z = gaussian_sample(means, log_vars, self.noise(*means.shape))
         log_w = dirichlet_log_sample(concentrations, self.generator)
         log_prob = self.mixing(self.likelihood, x, self.outputs(z), log_w)
         kl = gaussian_kl(means, log_vars).T
@@ -156,9 +164,12 @@ class MixtureOfVAEsModule(VariationalModule):
     def guidance(self, x, targets, players):
         """Cross-entropy, as large as the likelihood that pulls at the weights.
 
-        Its full weight is the number of features, but no less than in other models.
+        Its full weight is the number of features, but no less than in other models. It
+        is that of the shares without the least concentration, beside which clusters
+        that have lost their rows would feel nothing.
         """
-        guidance = super().guidance(x, targets, players)
+        raw, _, _ = self._encode(x)
+        guidance = start_cross_entropy(log_softplus(raw).log_softmax(1), targets)
         return guidance * max(1.0, x.shape[1] / GUIDANCE_WEIGHT)
 
     def reconstruction(self, x):
@@ -175,7 +186,7 @@ class MixtureOfVAEsModule(VariationalModule):
         means, log_vars, _ = self.posterior(x)
         zero = means.new_zeros(1)
         for noise in self.score_noise:
-            z = means + (0.5 * log_vars).exp() * noise
+            z = gaussian_sample(means, log_vars, noise)
             log_p = self.likelihood.log_prob(x, self.outputs(z))
             log_p = log_p + gaussian_log_prob(z, zero, zero)
             log_ratio = log_p - gaussian_log_prob(z, means, log_vars)
@@ -228,6 +239,12 @@ class MixtureOfVAEsModule(VariationalModule):
         """Set the mixing weights to the mean of their expectations over the rows."""
         total = sum(self.log_resp(data[rows]).exp().sum(0) for rows in data.ordered())
         self.log_weights.copy_((total / len(data)).log())
+
+
+def log_softplus(x):
+    """log(log(1 + exp(x))), which is x from far below zero on."""
+    # The linear part would have an infinite gradient where softplus underflows.
+    return torch.where(x < LINEAR, x, softplus(x.clamp(min=LINEAR)).log())
 
 
 def _shares(concentrations):

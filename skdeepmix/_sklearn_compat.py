@@ -1,7 +1,7 @@
 """The one place that imports what scikit-learn keeps private or calls experimental."""
 
 from sklearn.base import _fit_context as fit_context
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin, FitCallback, with_callbacks
 from sklearn.utils import ClassifierTags
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import (
 __all__ = [
     "CallbackSupportMixin",
     "ClassifierTags",
+    "FitCallback",
     "HasMethods",
     "Interval",
     "InvalidParameterError",

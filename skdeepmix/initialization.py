@@ -256,6 +256,8 @@ def resolve_start(init, n_samples, n_clusters, starts=STARTS):
         If the labels or responsibilities do not fit the data.
     """
     if isinstance(init, str):
+        if init not in starts:
+            raise ValueError(f"Expected init in {sorted(starts)} but got {init!r}.")
         return starts[init]
     if isinstance(init, type):
         raise ValueError(
@@ -348,12 +350,13 @@ def _one_hot(labels, n_clusters):
             f"them is {fractions[0]:.4g}. Pass responsibilities of shape (n_samples, "
             "n_clusters) for soft labels."
         )
-    labels = labels.astype(np.int64)
-    if labels.max(initial=-1) >= n_clusters:
+    largest = int(labels.max(initial=0))
+    if largest >= n_clusters:
         raise ValueError(
-            f"The start found {labels.max() + 1} clusters, but n_clusters = "
-            f"{n_clusters}. Give both the same number."
+            f"The start found {largest + 1} clusters, but n_clusters = {n_clusters}. "
+            "Give both the same number."
         )
+    labels = labels.astype(np.int64)
     known = np.flatnonzero(labels >= 0)
     resp[known, labels[known]] = 1
     return resp

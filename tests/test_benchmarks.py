@@ -609,6 +609,18 @@ def test_tables_say_that_sources_were_changed(tables, module, tmp_path):
     assert "``0123456789`` with uncommitted changes" in text
 
 
+def test_commands_below_tables_are_without_what_the_table_tells(
+    tables, module, tmp_path
+):
+    runs = module.Runs(tmp_path / "gmvae.jsonl")
+    chosen = "python a.py --data-home DIR --rows=arcs --settings 'b, c' --threads 1"
+    for seed, command in enumerate([f"{chosen} --seeds 0", f"{chosen} --seeds 1,2"]):
+        runs.provenance |= {"command": command}
+        runs.record("arcs", "KMeans, points", seed, seconds=1)
+    text = tables.generate(tables.TABLES, tmp_path)["gmvae_arcs.inc"]
+    assert ":Command: ``python a.py --data-home DIR``\n" in text
+
+
 def test_worst_is_the_smallest(tables):
     assert tables.smallest([0.5, 0.25], 2) == "0.25"
 

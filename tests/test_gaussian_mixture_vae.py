@@ -534,6 +534,16 @@ def test_few_known_rows_borrow_the_variance_of_all_codes(blobs, n_known):
     np.testing.assert_allclose(log_vars[0].exp(), expected, rtol=rtol)
 
 
+def test_clusters_without_a_row_are_apart(blobs):
+    X, y = blobs
+    labels = np.where(y == 2, -1, y)
+    model = make_model(n_clusters=4, init=labels, max_iter=1).fit(X)
+    with torch.no_grad():
+        means, _ = model.module_.mixture(torch.zeros(2, dtype=torch.float32))
+    gaps = torch.cdist(means, means)[np.triu_indices(4, 1)]
+    assert gaps.min() > 0.01
+
+
 @pytest.mark.parametrize("n_known", [1, 2])
 def test_a_fit_from_few_labels_begins_near_the_data(blobs, n_known):
     X, y = blobs

@@ -272,6 +272,21 @@ def test_labels_must_be_below_n_clusters(blobs):
     )
 
 
+def test_huge_labels_are_as_much_too_large_as_others(blobs):
+    y = blobs[1].astype(float)
+    y[0] = 1e30
+    with pytest.raises(ValueError, match="found 1000.* clusters, but n_clus"):
+        start(y, blobs[0])
+
+
+def test_unknown_starts_are_named_beside_the_known(blobs):
+    assert_raises(
+        "Expected init in ['k-means++', 'neighbors', 'random'] but got 'kmeans'.",
+        "kmeans",
+        blobs[0],
+    )
+
+
 def test_clusterers_must_find_at_most_n_clusters(blobs):
     assert_raises(
         "The start found 4 clusters, but n_clusters = 3. Give both the same number.",

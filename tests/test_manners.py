@@ -19,7 +19,7 @@ import pytest
 import rich
 import torch
 from sklearn.base import ClusterMixin, clone
-from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.callback import FitCallback, ProgressBar, ScoringMonitor
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -91,23 +91,7 @@ def assert_usable(model, n_clusters=4):
     assert model.cluster_centers_.shape == (n_clusters, 3)
 
 
-class Callback:
-    """A callback of scikit-learn that does nothing."""
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        pass
-
-
-class AtEpoch(Callback):
+class AtEpoch(FitCallback):
     """Act at the end of one epoch, and count what was begun."""
 
     def __init__(self, epoch, action):
@@ -225,6 +209,22 @@ def test_interrupt_of_the_pretraining_is_raised_again(monkeypatch):
         small().fit(X)
 
 
+def test_loss_of_an_epoch_is_finite_as_its_terms_are(monkeypatch):
+    losses = iter([1.0, np.nan])
+    monkeypatch.setattr(
+        GaussianMixtureVAEModule, "epoch_loss", lambda self, terms: next(losses)
+    )
+    with pytest.raises(ValueError, match="became nan at epoch 2, in the term 'loss'"):
+        small().fit(X)
+
+
+def test_a_single_run_needs_nothing_of_the_backend():
+    expected = small(max_iter=1).fit(X)
+    with joblib.parallel_config("multiprocessing"):
+        model = small(max_iter=1).fit(X)
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+
+
 def test_failed_refit_leaves_no_mixture_of_two_fits():
     model = small().fit(X)
     with pytest.raises(ValueError, match="became nan"):
@@ -299,7 +299,7 @@ def test_patience_is_counted_from_the_last_improvement():
     assert model.n_iter_ == best + 1 + 5 < 200
 
 
-class Recorder(Callback):
+class Recorder(FitCallback):
     """Keep the weights after every epoch."""
 
     def __init__(self):
@@ -329,7 +329,7 @@ def test_weights_of_the_best_free_epoch_are_kept(monkeypatch, cls, init):
         np.testing.assert_array_equal(value, recorder.states[26][name])
 
 
-class Scores(Callback):
+class Scores(FitCallback):
     """Keep what depends on the end of a fit, after every epoch."""
 
     def __init__(self):
@@ -351,7 +351,7 @@ def test_callbacks_see_the_model_as_it_would_be_after_the_fit(cls):
     assert_equal_fits(model, small(cls, max_iter=1).fit(X))
 
 
-class Last(Callback):
+class Last(FitCallback):
     """Keep what a callback is given at the end of the fit."""
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
@@ -368,7 +368,7 @@ def test_callbacks_see_the_clusters_in_their_final_order():
     np.testing.assert_array_equal(last.model.predict(X), model.predict(X))
 
 
-class Attributes(Callback):
+class Attributes(FitCallback):
     """Keep the names of the fitted attributes after every epoch."""
 
     def __init__(self):

@@ -317,6 +317,14 @@ def test_bandwidth_has_the_largest_held_out_likelihood(blobs):
     assert module.held_out_loss == pytest.approx(-max(scores), rel=1e-4)
 
 
+def test_held_out_rows_are_capped_where_none_is_held_out():
+    X = np.random.RandomState(0).normal(size=(1100, 2))
+    module = make_module(X, validation_fraction=1e-5)
+    known = module._known(Rows(X, Scaling.fit(X), batch_size=50))
+    assert len(known.held_out) == 1000
+    assert len(known.train) == 1100
+
+
 def test_score_samples_is_a_density_of_windows_in_data_units():
     X, _ = make_two_moons(600, random_state=0)
     X = 7 * X + 3

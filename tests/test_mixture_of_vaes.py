@@ -13,7 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 from skdeepmix import MixtureOfVAEs
 from skdeepmix._data import Rows, Scaling
-from skdeepmix.base import MixtureModule
+from skdeepmix._mixture_of_vaes import LEAST_CONCENTRATION, log_softplus
 from skdeepmix.distributions import dirichlet_log_sample
 from skdeepmix.losses import dhsic
 from skdeepmix.metrics import posterior_entropy
@@ -431,5 +431,44 @@ def test_entropies_come_as_guidance_goes(progress, sureness):
 def test_guidance_grows_with_the_likelihood(n_features, factor):
     module, x = make_module(n_features), draw(6, n_features)
     targets = torch.eye(3, dtype=x.dtype)[[0, 1, 2, 0, 1, 2]]
-    expected = factor * MixtureModule.guidance(module, x, targets, ["all"])
-    assert module.guidance(x, targets, ["all"]).item() == pytest.approx(expected.item())
+    with torch.no_grad():
+        concentrations = module.posterior(x)[2].numpy() - LEAST_CONCENTRATION
+    shares = concentrations / concentrations.sum(1, keepdims=True)
+    expected = -factor * np.log(shares[range(6), [0, 1, 2, 0, 1, 2]]).mean()
+    assert module.guidance(x, targets, ["all"]).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_log_softplus_is_the_logarithm_of_softplus(dtype):
+    x = torch.linspace(-40, 40, 161, dtype=dtype, requires_grad=True)
+    found = log_softplus(x)
+    found.sum().backward()
+    exact = x.detach().double().numpy()
+    expected = np.log(np.log1p(np.exp(exact)))
+    np.testing.assert_allclose(found.detach(), expected, rtol=1e-5, atol=1e-6)
+    slope = expit(exact) / np.log1p(np.exp(exact))
+    np.testing.assert_allclose(x.grad, slope, rtol=1e-5)
+
+
+def test_log_softplus_is_finite_where_softplus_underflows():
+    x = torch.tensor([-1e4, 1e4], requires_grad=True)
+    found = log_softplus(x)
+    found.sum().backward()
+    assert found[0] == -1e4
+    assert x.grad[0] == 1
+    assert x.grad[1] == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize("lost", [-1e3, -30.0])
+def test_guidance_reaches_clusters_that_have_lost_their_rows(lost):
+    module = make_module(n_features=4)
+    last = module.encoders[-1]
+    with torch.no_grad():
+        last.weight[:, :, 0] = 0
+        last.bias[:, :, 0] = lost
+        last.bias[0, :, 0] = 10.0  # has them all
+    targets = torch.eye(3, dtype=torch.float64)[[1, 2, 1, 2]]
+    module.guidance(draw(4, 4), targets, []).backward()
+    slope = last.bias.grad[:, 0, 0]
+    assert slope[0] > 0.01
+    assert (slope[1:] < -0.1).all()

@@ -36,7 +36,7 @@ def documented_names():
     """Full names on the API page: autosummary entries and single directives."""
     names, module = set(), None
     for line in API_PAGE.read_text(encoding="utf-8").splitlines():
-        if match := re.match(r"\.\. currentmodule:: (\S+)", line):
+        if match := re.match(r"\.\. module:: (\S+)", line):
             module = match[1]
         elif match := re.match(r"(?:   |\.\. auto\w+:: )([A-Za-z]\w*)$", line):
             names.add(f"{module}.{match[1]}")

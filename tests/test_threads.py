@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from sklearn.callback import FitCallback
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -33,20 +34,11 @@ def _two_threads():
     torch.set_num_threads(before)
 
 
-class Look:
+class Look(FitCallback):
     """Callback that notes the numbers of threads after every epoch."""
 
     def __init__(self):
         self.seen = set()
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
 
     def on_fit_task_end(self, estimator, context):
         if context.task_name == "epoch":

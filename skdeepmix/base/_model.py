@@ -5,6 +5,7 @@ import math
 import warnings
 from abc import ABC
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -124,8 +125,8 @@ class BaseDeepModel(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, of any real dtype; CSR matrices are made dense batch by batch, memory
-            maps read batch by batch.
+            Rows, of any real dtype; CSR matrices are made dense batch by batch, and
+            memory maps read batch by batch, or as a whole by a GPU that they fit on.
         y : array-like of shape (n_samples,) or None, default=None
             Not used for fitting; passed on to callbacks.
 
@@ -158,11 +159,12 @@ class BaseDeepModel(
         tasks = [context.subcontext("init", max_subtasks=self.max_iter) for _ in seeds]
         # Copies for the workers: a memory map would be read batch by batch.
         n_jobs = min(self.n_init, effective_n_jobs(self.n_jobs))
-        parallel = Parallel(n_jobs, return_as="generator", max_nbytes=None)
-        runs = parallel(
-            delayed(self._fit_once)(X, y, device, *of_run)
-            for of_run in zip(seeds, tasks, strict=True)
-        )
+        fit_once = partial(self._fit_once, X, y, device)
+        if n_jobs == 1:  # whatever the backend: some have no generators
+            runs = map(fit_once, seeds, tasks)
+        else:
+            parallel = Parallel(n_jobs, return_as="generator", max_nbytes=None)
+            runs = parallel(map(delayed(fit_once), seeds, tasks))
         finished, interrupted = self._gather(runs)
         best = self._best(finished, X)
         if interrupted:
@@ -308,7 +310,9 @@ class BaseDeepModel(
                     show(terms)
                     run.n_iter_guided += "guidance" in terms
                     terms.pop("guidance", None)
-                    run.loss_curve.append(module.epoch_loss(terms))
+                    loss = module.epoch_loss(terms)
+                    self._check_finite({"loss": loss}, f"epoch {epoch + 1}")
+                    run.loss_curve.append(loss)
                     stop = task.call_on_fit_task_end(
                         estimator=self,
                         X=X,

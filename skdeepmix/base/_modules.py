@@ -500,9 +500,7 @@ class MixtureModule(LatentModule):
         guidance : torch.Tensor of shape ()
             Cross-entropy in nats, mean over the rows that have a target.
         """
-        # Rows without a target do not dilute the others.
-        known = targets.sum().clamp(min=1)
-        return -(targets * self.log_resp(x)).sum() / known
+        return start_cross_entropy(self.log_resp(x), targets)
 
 
 class VariationalModule(MixtureModule):
@@ -692,3 +690,22 @@ class ParzenModule(MixtureModule):
             parzen_log_prob(x, draws, bandwidth) for draws in self.drawn_rows()
         ]
         return torch.stack(log_probs, 1)
+
+
+def start_cross_entropy(log_resp, targets):
+    """Cross-entropy against a start, of which some rows may have no part.
+
+    Parameters
+    ----------
+    log_resp : torch.Tensor of shape (n, n_clusters)
+        Log-responsibilities.
+    targets : torch.Tensor of shape (n, n_clusters)
+        Responsibilities in the start, rows of zeros where that has no opinion.
+
+    Returns
+    -------
+    cross_entropy : torch.Tensor of shape ()
+        In nats, mean over the rows that have a target.
+    """
+    # Rows without a target do not dilute the others.
+    return -(targets * log_resp).sum() / targets.sum().clamp(min=1)

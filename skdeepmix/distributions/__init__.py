@@ -1,6 +1,7 @@
 """Distributions that are parts of the models."""
 
 from skdeepmix.distributions._dirichlet import dirichlet_log_sample
+from skdeepmix.distributions._gaussian import gaussian_sample, standard_normal
 from skdeepmix.distributions._gumbel import gumbel_softmax_sample
 from skdeepmix.distributions._likelihoods import (
     LIKELIHOODS,
@@ -8,7 +9,6 @@ from skdeepmix.distributions._likelihoods import (
     GaussianLikelihood,
     Likelihood,
 )
-from skdeepmix.distributions._noise import standard_normal
 from skdeepmix.distributions._parzen import parzen_bandwidths, parzen_log_prob
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "GaussianLikelihood",
     "Likelihood",
     "dirichlet_log_sample",
+    "gaussian_sample",
     "gumbel_softmax_sample",
     "parzen_bandwidths",
     "parzen_log_prob",

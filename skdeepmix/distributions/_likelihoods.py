@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from skdeepmix.distributions._noise import standard_normal
+from skdeepmix.distributions._gaussian import standard_normal
 
 # In units of the scaled data: the noise never falls below exp(-6), so that constant
 # features cannot drive the likelihood to infinity (Rybkin et al. 2021).
