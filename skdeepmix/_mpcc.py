@@ -10,6 +10,7 @@ from torch import nn
 
 from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, ParzenModule
+from skdeepmix.base._modules import start_cross_entropy
 from skdeepmix.distributions import LIKELIHOODS, standard_normal
 from skdeepmix.initialization import GUIDANCE_ENDS, GUIDANCE_WEIGHT
 from skdeepmix.losses import (
@@ -340,19 +341,18 @@ class MPCCModule(ParzenModule):
 
     def guidance(self, x, targets, players):
         """Cross-entropy for the encoder, squared error of rows for the generator."""
-        known = targets.sum().clamp(min=1)
         if "encoder" in players:
             # The prior is left to the game.
             fixed = self.means.detach(), self.scales.detach()
             log_resp = self._log_membership(self.embed(x), *fixed)
-            return -(targets * log_resp).sum() / known
+            return start_cross_entropy(log_resp, targets)
         if "generator" not in players:
-            return x.new_zeros(())
+            return None
         with torch.no_grad():
             z = self.embed(x)
         rows = self.likelihood.mean(self.generate(self.network, z, targets))
         error = (rows - x).square().mean(1)
-        return (targets.sum(1) * error).sum() / known
+        return (targets.sum(1) * error).sum() / targets.sum().clamp(min=1)
 
     def epoch_loss(self, terms):
         """Loss of the encoder: the conditionals and the prior in the latent space."""

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -616,6 +617,17 @@ def test_float32_rows_with_a_large_offset_keep_their_arithmetic(monkeypatch):
     far[0] = 1e20
     model.predict(far)
     assert used == {"float32", "float64"}
+
+
+def test_likelihoods_below_the_range_of_float32_are_minus_infinity():
+    rows = X.astype(np.float32)
+    model = small().fit(rows)
+    rows[0] = 1e25
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        log_prob = model.score_samples(rows)
+    assert log_prob[0] == -np.inf
+    assert np.isfinite(log_prob[1:]).all()
 
 
 # Sparse rows that are valid, but not in the order that SciPy likes best.

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from skdeepmix import MPCC, GaussianMixtureVAE
+from skdeepmix import MPCC, GaussianMixtureVAE, _data
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._mpcc import without_parameters
 from skdeepmix._training import take_move
@@ -232,8 +232,8 @@ def test_the_guidance_of_the_encoder_stays(progress):
     def weights(progress, given=targets):
         found = {}
         for terms, *players in module.guided(module.losses(x), x, given, progress):
-            alone = module.guidance(x, targets, players).item()
-            if "guidance" in terms and alone > 0:
+            if "guidance" in terms:
+                alone = module.guidance(x, targets, players).item()
                 found[players[0]] = terms["guidance"].item() / alone
         return found
 
@@ -366,7 +366,7 @@ def test_guidance_teaches_the_encoder_clusters_and_the_generator_rows():
     rows = module.generate(module.network, module.embed(x), targets)
     expected = ((rows - x) ** 2).mean()
     assert found.item() == pytest.approx(expected.item())
-    assert module.guidance(x, targets, ["critic"]).item() == 0
+    assert module.guidance(x, targets, ["critic"]) is None
 
 
 def test_default_start_is_kept(blobs):
@@ -404,6 +404,19 @@ def test_score_samples_is_a_mixture_of_windows_in_data_units(model, blobs):
         np.reshape(log_prob, (5, 3)) + np.log(module.log_weights.exp().numpy()), axis=1
     )
     np.testing.assert_allclose(model.score_samples(X), expected, rtol=1e-4)
+
+
+def test_wide_networks_do_not_repeat_the_draws_of_a_score(model, blobs, monkeypatch):
+    drawn_rows, calls = type(model.module_).drawn_rows, []
+    monkeypatch.setattr(_data, "BLOCK_ELEMENTS", blobs[0].size)
+    monkeypatch.setattr(
+        type(model.module_),
+        "drawn_rows",
+        lambda module: calls.append(module) or drawn_rows(module),
+    )
+    assert model.module_.width(blobs[0].shape[1]) > blobs[0].shape[1]
+    model.score_samples(blobs[0])
+    assert len(calls) == 1
 
 
 def test_prediction_is_the_membership_of_the_mean(model, blobs):

@@ -434,7 +434,11 @@ class BaseDeepModel(
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        log_prob = self._map(lambda module, x: module.log_prob(x), X)
+        log_prob = self._map(
+            lambda module, x: module.log_prob(x),
+            X,
+            width=self.module_.score_width(self.n_features_in_),
+        )
         # Change of units: d features, each divided by the scale.
         return log_prob - X.shape[1] * math.log(self._scaling.scale)
 
@@ -455,7 +459,7 @@ class BaseDeepModel(
         """
         return float(self.score_samples(X).mean())
 
-    def _map(self, function, X, module=None, scaling=None):
+    def _map(self, function, X, module=None, scaling=None, width=None):
         """Apply a function of the module and a batch, in the arithmetic of X."""
         scaling = scaling or self._scaling
         dtype = inference_dtype(X)
@@ -469,14 +473,15 @@ class BaseDeepModel(
             scaling,
             dtype=like.dtype,
             device=like.device,
-            batch_size=block_rows(module.width(self.n_features_in_)),
+            batch_size=block_rows(width or module.width(self.n_features_in_)),
         )
         results = map_batches(
             lambda x: function(module, x),
             (rows[block] for block in rows.ordered()),
             len(rows),
         )
-        return results.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):  # float32 has -inf for what is below its range
+            return results.astype(dtype, copy=False)
 
     # The rest of the contract
 

@@ -134,6 +134,21 @@ class LatentModule(nn.Module, ABC):
                 width = max(width, bias.numel() * (n_features if convolves else 1))
         return width
 
+    def score_width(self, n_features):
+        """Elements that a row has at most on its way to `log_prob`; default: `width`.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of features.
+
+        Returns
+        -------
+        width : int
+            The wider, the fewer rows are taken at a time.
+        """
+        return self.width(n_features)
+
     def pretraining_epoch(self, data):
         """Moves of one epoch as a deterministic autoencoder.
 
@@ -465,7 +480,8 @@ class MixtureModule(LatentModule):
             weight = max(falling, self.least_guidance(players))
             if targets is not None and weight > 0:
                 guidance = self.guidance(x, targets, players)
-                terms = terms | {"guidance": weight * guidance}
+                if guidance is not None:
+                    terms = terms | {"guidance": weight * guidance}
             yield terms, *players
 
     def least_guidance(self, players):
@@ -497,8 +513,9 @@ class MixtureModule(LatentModule):
 
         Returns
         -------
-        guidance : torch.Tensor of shape ()
-            Cross-entropy in nats, mean over the rows that have a target.
+        guidance : torch.Tensor of shape () or None
+            Cross-entropy in nats, mean over the rows that have a target; None where
+            the start has nothing to teach the players.
         """
         return start_cross_entropy(self.log_resp(x), targets)
 
@@ -619,6 +636,10 @@ class ParzenModule(MixtureModule):
         x : torch.Tensor of shape (n_draws, n_features)
             Rows of the next cluster.
         """
+
+    def score_width(self, n_features):
+        """Features alone: only draws pass the networks, anew for every batch."""
+        return n_features
 
     def log_prob(self, x):
         """Log-density of the mixture of Parzen windows around drawn rows.
