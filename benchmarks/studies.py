@@ -368,7 +368,7 @@ def floors(lines):
     head = ["Call", "MFLOP", "MB", "ms", "Floor, ms", "Ratio"]
     return [head] + [
         [
-            line["setting"],
+            f"{line['setting']}, {line['data']}",
             f"{line['operations'] / 1e6:.1f}",
             f"{line['moved'] / 1e6:.3f}",
             f"{1e3 * line['seconds']:.3g}",

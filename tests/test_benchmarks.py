@@ -977,8 +977,8 @@ def test_times_beside_others_are_relative_within_a_repeat(studies):
 
 def test_parts_of_a_step_stand_beside_their_floor(studies):
     line = {"setting": "product", "operations": 2e6, "moved": 5000, "seconds": 0.71}
-    rows = studies.floors([line | {"floor": 2e-3}])
-    assert rows[1] == ["product", "2.0", "0.005", "710", "2", "355"]
+    rows = studies.floors([line | {"floor": 2e-3, "data": "threads: 1"}])
+    assert rows[1] == ["product, threads: 1", "2.0", "0.005", "710", "2", "355"]
 
 
 def test_speeds_are_relative_to_the_same_repeat(studies):
