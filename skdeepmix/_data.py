@@ -82,7 +82,8 @@ class Rows:
     """Rows of X as tensors in model units, gathered and cast on demand.
 
     Dense rows lie on the device when they fit. A CSR matrix is made dense batch by
-    batch, never as a whole; so is a memory map read by the CPU.
+    batch, never as a whole. A memory map is read batch by batch too, unless a GPU has
+    room for it.
 
     Parameters
     ----------

@@ -226,7 +226,7 @@ class MPCCModule(ParzenModule):
                 cluster, z = self._draw(n_fake)
                 fake = self.rows(z, cluster)
             loss = hinge_critic_loss(self.verdict(real), self.verdict(fake))
-            # The first records weigh the latest more, so that the start is forgotten.
+            # Closer to the latest loss at first, so that the start is forgotten.
             rate = (1 / (1 + self.n_steps)).clamp(min=RECORD_RATE)
             self.critic_loss.lerp_(loss.detach(), rate)
             yield {"critic": loss}, "critic"

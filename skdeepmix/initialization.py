@@ -253,7 +253,7 @@ def resolve_start(init, n_samples, n_clusters, starts=STARTS):
     Raises
     ------
     ValueError
-        If the labels or responsibilities do not fit the data.
+        If a name is not known, or labels or responsibilities do not fit the data.
     """
     if isinstance(init, str):
         if init not in starts:
@@ -356,9 +356,8 @@ def _one_hot(labels, n_clusters):
             f"The start found {largest + 1} clusters, but n_clusters = {n_clusters}. "
             "Give both the same number."
         )
-    labels = labels.astype(np.int64)
     known = np.flatnonzero(labels >= 0)
-    resp[known, labels[known]] = 1
+    resp[known, labels[known].astype(np.int64)] = 1
     return resp
 
 

@@ -279,6 +279,16 @@ def test_huge_labels_are_as_much_too_large_as_others(blobs):
         start(y, blobs[0])
 
 
+@pytest.mark.filterwarnings("error")
+def test_unknown_labels_may_be_any_negative_number(blobs):
+    X, y = blobs
+    y = y.astype(float)
+    y[0] = -1e30
+    resp = resolve_start(y, len(X), 3)
+    assert resp[0].sum() == 0
+    np.testing.assert_array_equal(resp[1:].argmax(axis=1), y[1:])
+
+
 def test_unknown_starts_are_named_beside_the_known(blobs):
     assert_raises(
         "Expected init in ['k-means++', 'neighbors', 'random'] but got 'kmeans'.",

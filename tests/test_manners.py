@@ -214,7 +214,7 @@ def test_loss_of_an_epoch_is_finite_as_its_terms_are(monkeypatch):
     monkeypatch.setattr(
         GaussianMixtureVAEModule, "epoch_loss", lambda self, terms: next(losses)
     )
-    with pytest.raises(ValueError, match="became nan at epoch 2, in the term 'loss'"):
+    with pytest.raises(ValueError, match=r"became nan at epoch 2\. Use a smaller"):
         small().fit(X)
 
 
@@ -223,6 +223,13 @@ def test_a_single_run_needs_nothing_of_the_backend():
     with joblib.parallel_config("multiprocessing"):
         model = small(max_iter=1).fit(X)
     np.testing.assert_array_equal(model.labels_, expected.labels_)
+
+
+def test_runs_side_by_side_need_a_backend_that_gives_results_one_by_one():
+    with joblib.parallel_config("multiprocessing"):
+        message = r"n_jobs = 2 .* got MultiprocessingBackend\. Use .*'loky'"
+        with pytest.raises(ValueError, match=message):
+            small(n_init=3, n_jobs=2).fit(X)
 
 
 def test_failed_refit_leaves_no_mixture_of_two_fits():

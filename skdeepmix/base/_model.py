@@ -11,6 +11,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
 from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
@@ -148,6 +149,7 @@ class BaseDeepModel(
         """
         X = self._validate_rows(X, reset=True)
         self._check_fit(X)
+        n_jobs = self._n_parallel()
         seeds = check_random_state(self.random_state).randint(
             np.iinfo(np.int32).max, size=(self.n_init, 4)
         )
@@ -157,12 +159,11 @@ class BaseDeepModel(
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         # Made here, since workers cannot add to the tree of tasks.
         tasks = [context.subcontext("init", max_subtasks=self.max_iter) for _ in seeds]
-        # Copies for the workers: a memory map would be read batch by batch.
-        n_jobs = min(self.n_init, effective_n_jobs(self.n_jobs))
         fit_once = partial(self._fit_once, X, y, device)
         if n_jobs == 1:  # whatever the backend: some have no generators
             runs = map(fit_once, seeds, tasks)
         else:
+            # Copies for the workers: a memory map would be read batch by batch.
             parallel = Parallel(n_jobs, return_as="generator", max_nbytes=None)
             runs = parallel(map(delayed(fit_once), seeds, tasks))
         finished, interrupted = self._gather(runs)
@@ -311,7 +312,7 @@ class BaseDeepModel(
                     run.n_iter_guided += "guidance" in terms
                     terms.pop("guidance", None)
                     loss = module.epoch_loss(terms)
-                    self._check_finite({"loss": loss}, f"epoch {epoch + 1}")
+                    self._check_finite({"": loss}, f"epoch {epoch + 1}")
                     run.loss_curve.append(loss)
                     stop = task.call_on_fit_task_end(
                         estimator=self,
@@ -327,12 +328,25 @@ class BaseDeepModel(
             best.restore()
             module.eval()
 
+    def _n_parallel(self):
+        """Number of fits side by side, where their results can be had one by one."""
+        n_jobs = min(self.n_init, effective_n_jobs(self.n_jobs))
+        backend = get_active_backend()[0]
+        if n_jobs > 1 and not backend.supports_return_generator:
+            raise ValueError(
+                f"n_jobs = {n_jobs} fits side by side need a backend of joblib that "
+                f"returns one result after the other, got {type(backend).__name__}. "
+                "Use the backend 'loky' or 'threading', or n_jobs=1."
+            )
+        return n_jobs
+
     def _check_finite(self, terms, when):
         for name, value in terms.items():
             if not np.isfinite(value):
+                where = f", in the term '{name}'" if name else ""
                 raise ValueError(
-                    f"The loss of {type(self).__name__} became {value} at {when}, "
-                    f"in the term '{name}'. Use a smaller 'learning_rate'."
+                    f"The loss of {type(self).__name__} became {value} at {when}"
+                    f"{where}. Use a smaller 'learning_rate'."
                 )
 
     def _best(self, runs, X):
@@ -434,11 +448,9 @@ class BaseDeepModel(
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        log_prob = self._map(
-            lambda module, x: module.log_prob(x),
-            X,
-            width=self.module_.score_width(self.n_features_in_),
-        )
+        width = self.module_.score_width(self.n_features_in_)
+        with np.errstate(over="ignore"):  # float32 has -inf for what is below its range
+            log_prob = self._map(lambda module, x: module.log_prob(x), X, width=width)
         # Change of units: d features, each divided by the scale.
         return log_prob - X.shape[1] * math.log(self._scaling.scale)
 
@@ -480,8 +492,7 @@ class BaseDeepModel(
             (rows[block] for block in rows.ordered()),
             len(rows),
         )
-        with np.errstate(over="ignore"):  # float32 has -inf for what is below its range
-            return results.astype(dtype, copy=False)
+        return results.astype(dtype, copy=False)
 
     # The rest of the contract
 

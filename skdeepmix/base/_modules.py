@@ -472,8 +472,8 @@ class MixtureModule(LatentModule):
         Yields
         ------
         move : tuple
-            The moves, with the weighted cross-entropy of `log_resp` against the
-            responsibilities as one more term while it has weight.
+            The moves, with the weighted `guidance` as one more term while it has weight
+            and something to teach the players.
         """
         falling = guidance_weight(progress)
         for terms, *players in moves:
@@ -514,8 +514,8 @@ class MixtureModule(LatentModule):
         Returns
         -------
         guidance : torch.Tensor of shape () or None
-            Cross-entropy in nats, mean over the rows that have a target; None where
-            the start has nothing to teach the players.
+            Cross-entropy in nats, mean over the rows that have a target; None, whatever
+            the batch, where the start has nothing to teach these players.
         """
         return start_cross_entropy(self.log_resp(x), targets)
 
