@@ -38,7 +38,6 @@ START_RAW = (-2.0, 8.0)
 START_SURENESS = 0.3
 # Below it divergences between Dirichlet distributions grow without bound.
 LEAST_CONCENTRATION = 1e-2
-LOG_LEAST_CONCENTRATION = math.log(LEAST_CONCENTRATION)
 # Below it log(softplus(x)) is x in the precision of float32.
 LINEAR = -17.0
 
@@ -165,14 +164,14 @@ class MixtureOfVAEsModule(VariationalModule):
     def guidance(self, x, targets, players):
         """Cross-entropy, as large as the likelihood that pulls at the weights.
 
-        Its full weight is the number of features, but no less than in other models. The
-        least concentration is a rival here, and not a part of each: beside it clusters
-        that have lost their rows would feel nothing.
+        Its full weight is the number of features, but no less than in other models. It
+        is that of the shares without the least concentration, beside which clusters
+        that have lost their rows would feel nothing. What all clusters share is left to
+        the divergence from the prior: to lift it here as well costs wide networks
+        clusters.
         """
-        log_concentrations = log_softplus(self._encode(x)[0])
-        least = torch.full_like(log_concentrations[:, :1], LOG_LEAST_CONCENTRATION)
-        log_shares = torch.cat([log_concentrations, least], 1).log_softmax(1)
-        guidance = start_cross_entropy(log_shares[:, :-1], targets)
+        log_shares = log_softplus(self._encode(x)[0]).log_softmax(1)
+        guidance = start_cross_entropy(log_shares, targets)
         return guidance * max(1.0, x.shape[1] / GUIDANCE_WEIGHT)
 
     def reconstruction(self, x):
