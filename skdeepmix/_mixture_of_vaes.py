@@ -166,9 +166,8 @@ class MixtureOfVAEsModule(VariationalModule):
 
         Its full weight is the number of features, but no less than in other models. It
         is that of the shares without the least concentration, beside which clusters
-        that have lost their rows would feel nothing. What all clusters share is left to
-        the divergence from the prior: to lift it here as well costs wide networks
-        clusters.
+        that have lost their rows would feel nothing. What all concentrations of a row
+        have in common is not guided: to lift it costs wide networks clusters.
         """
         log_shares = log_softplus(self._encode(x)[0]).log_softmax(1)
         guidance = start_cross_entropy(log_shares, targets)
