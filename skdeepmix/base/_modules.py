@@ -638,7 +638,18 @@ class ParzenModule(MixtureModule):
         """
 
     def score_width(self, n_features):
-        """Features alone: only draws pass the networks, anew for every batch."""
+        """Features alone: only draws pass the networks, anew for every batch.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of features.
+
+        Returns
+        -------
+        width : int
+            `n_features`.
+        """
         return n_features
 
     def log_prob(self, x):
