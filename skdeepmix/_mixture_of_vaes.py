@@ -10,7 +10,6 @@ from torch.nn.functional import softplus
 
 from skdeepmix._sklearn_compat import Interval, StrOptions
 from skdeepmix.base import BaseDeepMixture, VariationalModule
-from skdeepmix.base._modules import start_cross_entropy
 from skdeepmix.distributions import (
     LIKELIHOODS,
     dirichlet_log_sample,
@@ -20,6 +19,7 @@ from skdeepmix.distributions import (
 from skdeepmix.distributions._likelihoods import mix
 from skdeepmix.initialization import GUIDANCE_WEIGHT, guidance_weight
 from skdeepmix.losses import (
+    categorical_cross_entropy,
     categorical_kl,
     dhsic,
     dirichlet_kl,
@@ -170,7 +170,7 @@ class MixtureOfVAEsModule(VariationalModule):
         have in common is not guided: to lift it costs wide networks clusters.
         """
         log_shares = log_softplus(self._encode(x)[0]).log_softmax(1)
-        guidance = start_cross_entropy(log_shares, targets)
+        guidance = categorical_cross_entropy(log_shares, targets)
         return guidance * max(1.0, x.shape[1] / GUIDANCE_WEIGHT)
 
     def reconstruction(self, x):

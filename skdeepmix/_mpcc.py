@@ -10,10 +10,10 @@ from torch import nn
 
 from skdeepmix._sklearn_compat import Interval
 from skdeepmix.base import BaseDeepMixture, ParzenModule
-from skdeepmix.base._modules import start_cross_entropy
 from skdeepmix.distributions import LIKELIHOODS, standard_normal
 from skdeepmix.initialization import GUIDANCE_ENDS, GUIDANCE_WEIGHT
 from skdeepmix.losses import (
+    categorical_cross_entropy,
     gaussian_entropy,
     gaussian_log_prob,
     hinge_critic_loss,
@@ -345,7 +345,7 @@ class MPCCModule(ParzenModule):
             # The prior is left to the game.
             fixed = self.means.detach(), self.scales.detach()
             log_resp = self._log_membership(self.embed(x), *fixed)
-            return start_cross_entropy(log_resp, targets)
+            return categorical_cross_entropy(log_resp, targets)
         if "generator" not in players:
             return None
         with torch.no_grad():

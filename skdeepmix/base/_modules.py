@@ -12,6 +12,7 @@ from skdeepmix.distributions import (
     standard_normal,
 )
 from skdeepmix.initialization import guidance_weight
+from skdeepmix.losses import categorical_cross_entropy
 
 # The logarithm of the smallest mixing weight is taken of this.
 LEAST_WEIGHT = 1e-6
@@ -517,7 +518,7 @@ class MixtureModule(LatentModule):
             Cross-entropy in nats, mean over the rows that have a target; None, whatever
             the batch, where the start has nothing to teach these players.
         """
-        return start_cross_entropy(self.log_resp(x), targets)
+        return categorical_cross_entropy(self.log_resp(x), targets)
 
 
 class VariationalModule(MixtureModule):
@@ -722,22 +723,3 @@ class ParzenModule(MixtureModule):
             parzen_log_prob(x, draws, bandwidth) for draws in self.drawn_rows()
         ]
         return torch.stack(log_probs, 1)
-
-
-def start_cross_entropy(log_resp, targets):
-    """Cross-entropy against a start, of which some rows may have no part.
-
-    Parameters
-    ----------
-    log_resp : torch.Tensor of shape (n, n_clusters)
-        Log-responsibilities.
-    targets : torch.Tensor of shape (n, n_clusters)
-        Responsibilities in the start, rows of zeros where that has no opinion.
-
-    Returns
-    -------
-    cross_entropy : torch.Tensor of shape ()
-        In nats, mean over the rows that have a target.
-    """
-    # Rows without a target do not dilute the others.
-    return -(targets * log_resp).sum() / targets.sum().clamp(min=1)

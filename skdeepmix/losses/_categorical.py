@@ -1,4 +1,25 @@
-"""Divergences of categorical distributions."""
+"""Cross-entropies and divergences of categorical distributions."""
+
+
+def categorical_cross_entropy(log_resp, targets):
+    r"""Mean cross-entropy against targets that some rows may not have, in nats.
+
+    .. math:: H = -\frac{\sum_{ik} t_{ik} \log r_{ik}}{\max(1, \sum_{ik} t_{ik})}
+
+    Parameters
+    ----------
+    log_resp : torch.Tensor of shape (n, n_clusters)
+        Normalised log-probabilities.
+    targets : torch.Tensor of shape (n, n_clusters)
+        Probabilities, rows of zeros where there is no target; these do not dilute the
+        others.
+
+    Returns
+    -------
+    cross_entropy : torch.Tensor of shape ()
+        At least 0, and 0 if no row has a target.
+    """
+    return -(targets * log_resp).sum() / targets.sum().clamp(min=1)
 
 
 def categorical_kl(log_resp, log_weights):

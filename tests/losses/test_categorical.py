@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 from torch.distributions import Categorical, kl_divergence
 
-from skdeepmix.losses import categorical_kl
+from skdeepmix.losses import categorical_cross_entropy, categorical_kl
 
 logits = st.lists(st.floats(-30, 30), min_size=4, max_size=4)
 
@@ -93,3 +93,18 @@ def test_gradient_through_a_saturated_softmax_is_finite(gap):
     values = torch.tensor([0.0, -gap, -2 * gap], requires_grad=True)
     categorical_kl(values.log_softmax(-1), uniform(3)).backward()
     assert values.grad.isfinite().all()
+
+
+def test_cross_entropy_is_that_of_the_rows_with_a_target(log_resp):
+    log_resp = log_resp[0]
+    targets = log_resp.flip(0).exp()
+    targets[[1, 4]] = 0
+    known = [0, 2, 3, 5]
+    p, log_q = targets.numpy()[known], log_resp.numpy()[known]
+    expected = entropy(p, axis=-1) + entropy(p, np.exp(log_q), axis=-1)
+    found = categorical_cross_entropy(log_resp, targets)
+    assert found.item() == pytest.approx(expected.mean())
+
+
+def test_cross_entropy_without_targets_is_zero(log_resp):
+    assert categorical_cross_entropy(log_resp[0], torch.zeros(6, 4)).item() == 0
