@@ -77,7 +77,8 @@ class GaussianMixtureVAEModule(VariationalModule):
             Of shape (n, n_latent) for z, (n, n_latent_prior) for w.
         """
         sizes = 2 * [self.n_latent] + 2 * [self.n_latent_prior]
-        mean, log_var, w_mean, w_log_var = self.encoder(x).to(x.dtype).split(sizes, 1)
+        parameters = self.output_of(self.encoder, x).split(sizes, 1)
+        mean, log_var, w_mean, w_log_var = parameters
         return (
             mean,
             log_var.clamp(*LOG_VAR_RANGE),

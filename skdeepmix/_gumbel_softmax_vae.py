@@ -136,7 +136,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
 
     def embed(self, x):
         """Features of every row, Eq. 1."""
-        return self.encoder(x).to(x.dtype)
+        return self.output_of(self.encoder, x)
 
     def decode(self, z):
         """Expected rows of the mean style and the cluster probabilities of features."""

@@ -116,7 +116,7 @@ class MixtureOfVAEsModule(VariationalModule):
 
     def _encode(self, x):
         """Concentrations before softplus, means and log-variances of every encoder."""
-        out = self.encoders(x).to(x.dtype)
+        out = self.output_of(self.encoders, x)
         raw, latents = out.split([1, out.shape[2] - 1], 2)
         return raw[:, :, 0].T, *latents.chunk(2, 2)
 

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from skdeepmix import GaussianMixtureVAE
-from skdeepmix.base import MixtureModule
+from skdeepmix.base import MixtureModule, VariationalModule
 from skdeepmix.networks import MLP, ConvNet
 from skdeepmix.networks._layers import initialized_linear
 from skdeepmix.utils import estimator_checks
@@ -65,6 +65,51 @@ def test_every_module_keeps_the_contract(name, likelihood, spec):
 def test_variants_of_the_gaussian_mixture_vae_keep_the_contract(parameters):
     estimator = GaussianMixtureVAE(encoder=MLP((16,)), learn_weights=True)
     check_mixture_module(module_factory(estimator.set_params(**parameters), X), X)
+
+
+VARIATIONAL = [
+    name
+    for name, cls in CLUSTERERS.items()
+    if issubclass(cls._module_class, VariationalModule)
+]
+
+
+def guided_moves(module, x):
+    """Two moves of a batch, the weights moved in between, with half the guidance."""
+    module.generator = torch.Generator().manual_seed(0)
+    targets = torch.eye(module.n_clusters)[torch.arange(len(x)) % module.n_clusters]
+    moves = (move for _ in range(2) for move in module.losses(x))
+    for terms, *_ in module.guided(moves, x, targets.to(x.dtype), progress=0.2):
+        sum(terms.values()).backward()
+        yield {name: term.item() for name, term in terms.items()}
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.mul_(0.9)
+
+
+@pytest.mark.parametrize("name", VARIATIONAL)
+def test_guidance_shares_the_passes_of_the_losses(name):
+    x = torch.from_numpy(X)
+    make = module_factory(CLUSTERERS[name](encoder=MLP((16,)), n_latent=3), X)
+    shared, apart = (make(64, 3, seed=0).double() for _ in range(2))
+    # Every pass of its own.
+    apart.output_of = lambda network, x: network(x)
+    passes = []
+    for part, module in shared.named_children():
+        module.register_forward_hook(lambda *_, part=part: passes.append(part))
+    for found, expected in zip(
+        guided_moves(shared, x), guided_moves(apart, x), strict=True
+    ):
+        assert "guidance" in found
+        assert found == pytest.approx(expected, rel=1e-12)
+        encoders = [part for part in passes if part.startswith("encoder")]
+        assert len(encoders) == 1
+        passes.clear()
+    for found, expected in zip(shared.parameters(), apart.parameters(), strict=True):
+        torch.testing.assert_close(found.grad, expected.grad, rtol=1e-9, atol=1e-12)
+    # Nothing is kept beyond the step.
+    assert shared.embed(x).grad_fn is not shared.embed(x).grad_fn
+    assert len([part for part in passes if part.startswith("encoder")]) == 2
 
 
 class Toy(MixtureModule):

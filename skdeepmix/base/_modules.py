@@ -534,6 +534,57 @@ class VariationalModule(MixtureModule):
 
     likelihood: nn.Module
     score_noise: torch.Tensor
+    # The batch of a step, and what networks have made of it.
+    _batch: torch.Tensor | None = None
+    _outputs: dict | None = None
+
+    def guided(self, moves, x, targets, progress):
+        """Add the guidance, which shares outputs of networks with the losses.
+
+        Parameters
+        ----------
+        moves : iterator of tuple
+            Terms and players, as `losses` yields them.
+        x : torch.Tensor of shape (n, n_features)
+            The batch.
+        targets : torch.Tensor of shape (n, n_clusters) or None
+            Responsibilities of the start, if there is one.
+        progress : float
+            Fraction of the fit that is done, in [0, 1).
+
+        Yields
+        ------
+        move : tuple
+            The moves.
+        """
+        self._batch, self._outputs = x, {}
+        try:
+            for move in super().guided(moves, x, targets, progress):
+                yield move
+                self._outputs.clear()  # the step has changed the networks
+        finally:
+            self._batch = self._outputs = None
+
+    def output_of(self, network, x):
+        """Output of a network, computed once for a step on a batch.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            A network of rows.
+        x : torch.Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        out : torch.Tensor
+            Of the type of `x`, not that of autocast.
+        """
+        if x is not self._batch:
+            return network(x).to(x.dtype)
+        if network not in self._outputs:
+            self._outputs[network] = network(x).to(x.dtype)
+        return self._outputs[network]
 
     def draw_score_noise(self, n_importance, n_noise, generator):
         """Draw the noise of the importance samples, once and for all rows.
