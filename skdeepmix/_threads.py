@@ -1,4 +1,4 @@
-"""Threads of PyTorch and OpenMP where several fits share a process."""
+"""Threads of PyTorch, OpenMP and BLAS."""
 
 import threading
 from contextlib import contextmanager
@@ -27,8 +27,26 @@ def one_thread_in_workers():
         yield
 
 
+@contextmanager
+def one_thread_of_blas():
+    """Keep many small products to one thread, which is faster than to share them.
+
+    In the main thread alone: limits of two threads that overlap would leave the number
+    of the process changed.
+    """
+    if not _is_main_thread():
+        yield
+        return
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        yield
+
+
+def _is_main_thread():
+    return threading.current_thread() is threading.main_thread()
+
+
 def _is_worker_thread():
-    if threading.current_thread() is threading.main_thread():
+    if _is_main_thread():
         return False
     backend, _ = get_active_backend()
     return bool(backend.nesting_level)

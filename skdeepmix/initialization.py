@@ -14,6 +14,7 @@ from skdeepmix._neighbor_graph import (
     principal_components,
     spectral_start,
 )
+from skdeepmix._threads import one_thread_of_blas
 from skdeepmix._training import draw_seed
 
 # A mixture of more rows than this is fitted on a random subset.
@@ -56,6 +57,7 @@ def guidance_weight(progress):
     return GUIDANCE_WEIGHT * min(max(left, 0.0), 1.0)
 
 
+@one_thread_of_blas()
 def mixture_start(codes, n_clusters, random_state, data=None):
     """Fit a Gaussian mixture, seeded by k-means++, to latent codes.
 
@@ -204,6 +206,7 @@ def _spread(view):
     return 3 * (view - view.mean(axis=0)) / np.where(constant, scale.max() or 1, scale)
 
 
+@one_thread_of_blas()
 def _most_compressing(graph, layouts, n_clusters, random_state):
     """Keep the mixture with most clusters in use that say most about the edges."""
     most, best = (0, 0.0), None

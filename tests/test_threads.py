@@ -1,6 +1,7 @@
 """Threads of fits that run side by side in one process."""
 
 import threading
+from functools import partial
 
 import joblib
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 import torch
 from sklearn.callback import FitCallback
 from sklearn.datasets import make_blobs
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skdeepmix import GaussianMixtureVAE
+from skdeepmix import GaussianMixtureVAE, initialization
 from skdeepmix._threads import OWN_NUMBERS, one_thread_in_workers
+from skdeepmix.initialization import start_responsibilities
 from skdeepmix.networks import MLP
 
 pytestmark = pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
@@ -24,13 +27,17 @@ def numbers_of_threads():
     return {torch.get_num_threads(), *own}
 
 
+def numbers_of_blas():
+    return {i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
+
+
 @pytest.fixture(autouse=True)
 def _two_threads():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    with threadpool_limits(2, "openmp"):
+    with threadpool_limits(2):
         yield
-        assert numbers_of_threads() == {2}
+        assert numbers_of_threads() == numbers_of_blas() == {2}
     torch.set_num_threads(before)
 
 
@@ -151,3 +158,32 @@ def test_workers_have_their_own_numbers_again_after_an_error():
         return torch.get_num_threads()
 
     assert joblib.Parallel(2, backend="threading")([joblib.delayed(task)()]) == [2]
+
+
+def test_mixtures_of_a_start_have_one_thread_of_blas(monkeypatch):
+    seen = []
+
+    def mixture(*args, **parameters):
+        seen.append(numbers_of_blas())
+        return GaussianMixture(*args, **parameters)
+
+    monkeypatch.setattr(initialization, "GaussianMixture", mixture)
+    for name in ("neighbors", "k-means++"):
+        start_responsibilities(name, X, 2, np.random.RandomState(0))
+        assert seen.pop() == {1}
+        # Limits of other threads could overlap.
+        in_a_thread(
+            partial(start_responsibilities, name, X, 2, np.random.RandomState(0))
+        )
+        assert seen.pop() == {2}
+
+
+def test_blas_has_its_number_again_after_an_error(monkeypatch):
+    def fail(*args, **parameters):
+        assert numbers_of_blas() == {1}
+        raise RuntimeError("of the mixture")
+
+    monkeypatch.setattr(initialization, "GaussianMixture", fail)
+    with pytest.raises(RuntimeError, match="of the mixture"):
+        start_responsibilities("neighbors", X, 2, np.random.RandomState(0))
+    assert numbers_of_blas() == {2}
