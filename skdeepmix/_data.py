@@ -69,9 +69,23 @@ class Scaling:
             )
         return cls(mean, scale or max(1.0, float(noise.max())))
 
+    @property
+    def is_identity(self):
+        """Whether model units are data units."""
+        return np.ndim(self.center) == 0 and (self.center, self.scale) == (0.0, 1.0)
+
     def to_model(self, block):
-        """Turn dense rows in data units into float64 rows in model units."""
-        return (block.astype(np.float64) - self.center) / self.scale
+        """Turn dense rows in data units into a copy in model units.
+
+        It is float64, but float32 for rows of float32 whose units do not change.
+        """
+        if self.is_identity and block.dtype == np.float32:
+            return block.copy()
+        block = block.astype(np.float64)
+        # In place: memory that is new costs more than the arithmetic.
+        block -= self.center
+        block /= self.scale
+        return block
 
     def to_data(self, block):
         """Turn rows in model units into rows in data units of the same dtype."""

@@ -26,6 +26,9 @@ ACTIVATIONS = {
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
+# Those with a gradient that needs the outputs alone. Memory that is new costs more
+# than they do.
+IN_PLACE = {"relu", "leaky_relu"}
 # Factors g on Glorot's bound that keep the power of a standardised signal u through
 # depth, E[f(g u)^2] = 1, as He et al. (2015) do for ReLU; no g does so for tanh.
 GAINS = {
@@ -195,8 +198,14 @@ class NetworkSpec(BaseEstimator, ABC):
         return Conditioned(
             *layer,
             self._normalized(kinds, n_channels, n_conditions),
-            ACTIVATIONS[self.activation](),
+            # What comes from elsewhere may be needed there.
+            self._activation(in_place=bool(layer)),
         )
+
+    def _activation(self, in_place=True):
+        """Make a non-linearity, which overwrites its inputs if it can."""
+        options = {"inplace": True} if in_place and self.activation in IN_PLACE else {}
+        return ACTIVATIONS[self.activation](**options)
 
     def _normalized(self, kinds, n_channels, n_conditions):
         normalization = kinds[self.normalization](n_channels, n_conditions == 0)
@@ -281,7 +290,7 @@ class MLP(NetworkSpec):
         for first, second in zip(sizes[:-2], sizes[1:-1], strict=True):
             layers += [
                 StackedLinear(n_networks, first, second, generator, self._gain),
-                ACTIVATIONS[self.activation](),
+                self._activation(),
             ]
         return nn.Sequential(
             *layers, StackedLinear(n_networks, sizes[-2], sizes[-1], generator)
@@ -359,7 +368,7 @@ class ConvNet(NetworkSpec):
             nn.Sequential(
                 nn.Flatten(),
                 initialized_linear(n_flat, self.n_hidden, generator, self._gain),
-                ACTIVATIONS[self.activation](),
+                self._activation(),
             ),
             initialized_linear(self.n_hidden, n_outputs, generator),
         )
@@ -390,7 +399,7 @@ class ConvNet(NetworkSpec):
         """Make a fully connected layer, which is normalised to be conditioned."""
         linear = initialized_linear(n_in, n_out, generator, self._gain)
         if n_conditions == 0:
-            return nn.Sequential(linear, ACTIVATIONS[self.activation]())
+            return nn.Sequential(linear, self._activation())
         return self._activated([linear], VECTOR_NORMALIZATIONS, n_out, n_conditions)
 
     @staticmethod

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skdeepmix._sklearn_compat import InvalidParameterError
-from skdeepmix.networks import MLP, ConvNet, ResNet
+from skdeepmix.networks import MLP, ConvNet, ResNet, _specs
 from skdeepmix.networks._layers import (
     ConditionalNorm,
     SpectralNorm,
@@ -171,6 +171,35 @@ def test_activation_follows_every_hidden_layer_and_no_other(activation):
     kinds = [type(layer) for layer in leaves(network)]
     assert kinds.count(ACTIVATIONS[activation]) == 2
     assert kinds[-1] is nn.Linear
+
+
+@pytest.mark.parametrize("direction", ["encoder", "decoder"])
+@pytest.mark.parametrize("normalization", VECTOR_NORMALIZATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", sorted(SPECS.keys() - {"linear MLP"}))
+def test_activations_overwrite_nothing_that_is_needed(
+    name, activation, normalization, direction, monkeypatch
+):
+    spec, n_features = SPECS[name]
+    spec = clone(spec).set_params(activation=activation, normalization=normalization)
+    conditions = {"encoder": {}, "decoder": {"n_conditions": 3}}[direction]
+    n_in, n_out = (n_features, 4) if direction == "encoder" else (4, n_features)
+    inputs = [draw(6, n_in), *(draw(6, n) for n in conditions.values())]
+
+    def output_and_gradients():
+        build = getattr(spec, f"build_{direction}")
+        network = build(n_in, n_out, generator(), **conditions)
+        x = [tensor.clone().requires_grad_() for tensor in inputs]
+        out = network(*x)
+        return out, *torch.autograd.grad(
+            out.square().sum(), [*x, *network.parameters()]
+        )
+
+    found = output_and_gradients()
+    monkeypatch.setattr(_specs, "IN_PLACE", set())
+    expected = output_and_gradients()
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("normalization", VECTOR_NORMALIZATIONS)
