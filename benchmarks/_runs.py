@@ -31,6 +31,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 
 import skdeepmix
+from skdeepmix._training import NATIVE_BFLOAT16
 from skdeepmix.metrics import (
     clustering_accuracy,
     makhzani_accuracy,
@@ -60,8 +61,8 @@ class Runs:
     Attributes
     ----------
     provenance : dict
-        Commit, command and versions, taken here and not when a line is written: the
-        code that runs is the code that was imported.
+        Commit, command, versions and machine, taken here and not when a line is
+        written: the code that runs is the code that was imported.
 
     Examples
     --------
@@ -233,14 +234,17 @@ def _plain(value):
 
 
 def provenance():
-    """Commit, command, versions and number of cores of this process.
+    """Commit, command, versions, number of cores and arithmetic of this process.
 
     Returns
     -------
     provenance : dict
         `commit` is None outside a repository; `dirty` says whether source files differ
-        from the commit.
+        from the commit; `bfloat16` names what the processor has for products of
+        bfloat16 matrices.
     """
+    # Earlier versions of torch do not tell.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     changes = _git("status", "--porcelain", "--", *SOURCES)
     return {
         "commit": _git("rev-parse", "--verify", "--quiet", "HEAD"),
@@ -254,6 +258,7 @@ def provenance():
             "skdeepmix": skdeepmix.__version__,
         },
         "cores": joblib.cpu_count(),
+        "bfloat16": [name for name in NATIVE_BFLOAT16 if capabilities.get(name)],
     }
 
 

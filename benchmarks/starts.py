@@ -54,7 +54,8 @@ from skdeepmix.initialization import (
     N_LAYOUT_SEEDINGS,
     N_NEIGHBORS,
     SPECTRAL_DIMS,
-    _mixtures,
+    _covariance_types,
+    _fit_mixture,
     _spread,
     _standardized,
 )
@@ -345,7 +346,10 @@ def candidates(graph, start, n_clusters, random_state, y):
     points, subset = _standardized(layout, random_state)
     fits = []
     for _ in range(N_LAYOUT_SEEDINGS):
-        for mixture in _mixtures(subset, n_clusters, random_state, reg_covar=1e-4):
+        for kind in _covariance_types(subset, n_clusters):
+            mixture = _fit_mixture(
+                kind, subset, n_clusters, random_state, reg_covar=1e-4
+            )
             labels = mixture.predict(points)
             fits.append(
                 {

@@ -753,7 +753,7 @@ def _sources(lines):
         "Commit": [_commit(line) for line in lines],
         "Command": [f"``{_command(line)}``" for line in lines],
         "Versions": [_versions(line) for line in lines],
-        "Machine": [f"{line['device']}, threads: {line['threads']}" for line in lines],
+        "Machine": [_machine(line) for line in lines],
     }
     return "\n".join(
         f":{name}: {'; '.join(dict.fromkeys(texts))}" for name, texts in sources.items()
@@ -774,6 +774,11 @@ def _command(line):
         parser.add_argument(option)
     _, words = parser.parse_known_args(shlex.split(line["command"]))
     return shlex.join(words)
+
+
+def _machine(line):
+    device = ", ".join([line["device"], *line.get("bfloat16", [])])
+    return f"{device}, threads: {line['threads']}"
 
 
 def _versions(line):

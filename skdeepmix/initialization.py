@@ -1,5 +1,7 @@
 """From latent codes to the responsibilities that a fit starts from."""
 
+from operator import itemgetter
+
 import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
@@ -83,7 +85,10 @@ def mixture_start(codes, n_clusters, random_state, data=None):
     if n_clusters == 1:
         return np.ones((len(codes), 1))
     codes, subset = _standardized(codes, random_state)
-    mixtures = list(_mixtures(subset, n_clusters, random_state, n_init=N_SEEDINGS))
+    mixtures = [
+        _fit_mixture(kind, subset, n_clusters, random_state, n_init=N_SEEDINGS)
+        for kind in _covariance_types(subset, n_clusters)
+    ]
     return min(mixtures, key=lambda mixture: mixture.bic(subset)).predict_proba(codes)
 
 
@@ -96,18 +101,21 @@ def _standardized(codes, random_state):
     return codes, codes[random_state.permutation(len(codes))[:MIXTURE_ROWS]]
 
 
-def _mixtures(codes, n_clusters, random_state, **parameters):
-    """Fit mixtures with the kinds of covariances for which there are rows enough."""
+def _covariance_types(codes, n_clusters):
+    """Name the kinds of covariances for which there are rows enough."""
     enough = len(codes) > ROWS_PER_DIMENSION * n_clusters * codes.shape[1]
-    for covariance_type in ("spherical", "full") if enough else ("spherical",):
-        yield GaussianMixture(
-            n_clusters,
-            covariance_type=covariance_type,
-            init_params="k-means++",
-            max_iter=1000,
-            random_state=draw_seed(random_state),
-            **parameters,
-        ).fit(codes)
+    return ("spherical", "full") if enough else ("spherical",)
+
+
+def _fit_mixture(covariance_type, codes, n_clusters, random_state, **parameters):
+    return GaussianMixture(
+        n_clusters,
+        covariance_type=covariance_type,
+        init_params="k-means++",
+        max_iter=1000,
+        random_state=draw_seed(random_state),
+        **parameters,
+    ).fit(codes)
 
 
 def random_rows_start(codes, n_clusters, random_state, data=None):
@@ -143,8 +151,8 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
     together and apart, from three starts: the codes, as many principal components, and
     five coordinates of its spectrum. Gaussian mixtures are fitted to each layout and to
     the spectrum itself, five seedings with spherical and five with full covariances,
-    and of those with most clusters in use the one is kept that compresses the
-    description of the graph most [3]_.
+    the latter not where the former compress the description of the graph least [3]_.
+    Of those with most clusters in use the one is kept that compresses it most.
 
     Parameters
     ----------
@@ -208,19 +216,35 @@ def _spread(view):
 
 @one_thread_of_blas()
 def _most_compressing(graph, layouts, n_clusters, random_state):
-    """Keep the mixture with most clusters in use that say most about the edges."""
-    most, best = (0, 0.0), None
-    for layout in layouts:
-        points, subset = _standardized(layout, random_state)
+    """Keep the mixture with most clusters in use that say most about the edges.
+
+    Full covariances take most of the time, and are not tried on the points whose
+    spherical mixtures say least.
+    """
+
+    def candidates(kind, points, subset):
         for _ in range(N_LAYOUT_SEEDINGS):
             # Layouts can be so tight that covariances become singular.
-            for mixture in _mixtures(subset, n_clusters, random_state, reg_covar=1e-4):
-                resp = mixture.predict_proba(points)
-                labels = resp.argmax(axis=1)
-                score = (len(np.unique(labels)), compression(graph, labels))
-                if score > most:
-                    most, best = score, resp
-    return best
+            mixture = _fit_mixture(
+                kind, subset, n_clusters, random_state, reg_covar=1e-4
+            )
+            labels = mixture.predict(points)
+            score = len(np.unique(labels)), compression(graph, labels)
+            yield score, mixture, (points, subset)
+
+    score_of = itemgetter(0)
+    places = [_standardized(layout, random_state) for layout in layouts]
+    # Points are no more exact than float32, in which mixtures are faster.
+    places = [[part.astype(np.float32) for part in place] for place in places]
+    spherical = [max(candidates("spherical", *place), key=score_of) for place in places]
+    spherical.sort(key=score_of)
+    full = [
+        max(candidates("full", *place), key=score_of)
+        for _, _, place in spherical[1:]
+        if "full" in _covariance_types(place[1], n_clusters)
+    ]
+    _, mixture, (points, _) = max([*spherical, *full], key=score_of)
+    return mixture.predict_proba(points.astype(np.float64))
 
 
 #: Starts by the string values of `init`: from (codes, n_clusters, random_state, data)

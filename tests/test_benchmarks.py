@@ -211,9 +211,9 @@ def test_record_says_where_a_result_comes_from(runs):
     line = runs.record("iris", "KMeans", 0, seconds=1.5, device="cpu")
     assert line == runs.lines()[0]
     assert line["seconds"] == 1.5
-    assert {"commit", "dirty", "command", "threads", "date", "device", "cores"} <= set(
-        line
-    )
+    assert {
+        "commit", "dirty", "command", "threads", "date", "device", "cores", "bfloat16"
+    } <= set(line)  # fmt: skip
     assert set(line["versions"]) == {
         "python",
         "torch",
@@ -572,6 +572,7 @@ def results(module, tmp_path):
     """Results of the digits: two seeds of ours, one of another setting."""
     runs = module.Runs(tmp_path / "gmvae.jsonl")
     runs.provenance |= {"commit": "0123456789abcdef", "dirty": False}
+    runs.provenance["bfloat16"] = ["avx512_bf16"]
     runs.record("digits", "defaults", 0, seconds=1, acc=0.8, nmi=0.5, acc_start=0.7)
     runs.record("digits", "defaults", 1, seconds=3, acc=0.9, nmi=np.nan)
     runs.record("digits", "KMeans, pixels", 0, seconds=1, acc=0.75, nmi=0.7)
@@ -594,6 +595,7 @@ def test_tables_summarise_the_seeds(tables, results):
         "2",
     ]
     assert ":Commit: ``0123456789``\n" in text
+    assert re.search(r":Machine: cpu, avx512_bf16, threads: \d+$", text, re.M)
 
 
 def test_tables_show_what_they_do_not_describe(tables, results):

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepmix import GaussianMixtureVAE, initialization
+from skdeepmix._neighbor_graph import fuzzy_graph
 from skdeepmix.initialization import (
     guidance_weight,
     resolve_start,
@@ -178,6 +179,24 @@ def test_mixtures_are_spherical_where_rows_are_few(mixtures, blobs):
         start("k-means++", X[:n_samples, :2])
     found = [(len(rows), mixture.covariance_type) for mixture, rows in mixtures]
     assert found == [(30, "spherical"), (31, "spherical"), (31, "full")]
+
+
+def test_full_covariances_are_not_tried_where_spherical_ones_say_least(mixtures, blobs):
+    X, y = blobs
+    noise = np.random.RandomState(1).normal(size=X.shape)
+    layouts = {"rows": X, "noise": noise, "between": X + 3 * noise}
+    resp = initialization._most_compressing(
+        fuzzy_graph(X, 5), layouts.values(), N_CLUSTERS, np.random.RandomState(0)
+    )
+    assert adjusted_rand_score(y, resp.argmax(1)) == 1
+    tried = {"spherical": set(), "full": set()}
+    for mixture, points in mixtures:
+        correlation = {
+            name: np.corrcoef(points.ravel(), layout.ravel())[0, 1]
+            for name, layout in layouts.items()
+        }
+        tried[mixture.covariance_type].add(max(correlation, key=correlation.get))
+    assert tried == {"spherical": set(layouts), "full": {"rows", "between"}}
 
 
 def test_random_has_no_responsibilities(blobs):
