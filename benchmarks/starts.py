@@ -345,8 +345,8 @@ def candidates(graph, start, n_clusters, random_state, y):
     layout = graph_layout(graph, start, random_state.randint(2**31 - 1))
     points, subset = _standardized(layout, random_state)
     fits = []
-    for _ in range(N_LAYOUT_SEEDINGS):
-        for kind in _covariance_types(subset, n_clusters):
+    for kind in _covariance_types(subset, n_clusters):
+        for _ in range(N_LAYOUT_SEEDINGS[kind]):
             mixture = _fit_mixture(
                 kind, subset, n_clusters, random_state, reg_covar=1e-4
             )

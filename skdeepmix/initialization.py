@@ -22,8 +22,9 @@ from skdeepmix._training import draw_seed
 # A mixture of more rows than this is fitted on a random subset.
 MIXTURE_ROWS = 20_000
 N_SEEDINGS = 10
-# Of the mixtures on each layout of a neighbour graph, the graph chooses.
-N_LAYOUT_SEEDINGS = 5
+# Of the mixtures on each layout of a neighbour graph, the graph chooses. Full ones end
+# in more optima than spherical ones.
+N_LAYOUT_SEEDINGS = {"spherical": 5, "full": 10}
 # Coordinates of the layout that starts from the spectrum of the graph: of those that
 # come after the first few, most part small groups and not clusters.
 SPECTRAL_DIMS = 5
@@ -150,7 +151,7 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
     the principal components of the rows. It is laid out [2]_, which pulls clusters
     together and apart, from three starts: the codes, as many principal components, and
     five coordinates of its spectrum. Gaussian mixtures are fitted to each layout and to
-    the spectrum itself, five seedings with spherical and five with full covariances,
+    the spectrum itself, five seedings with spherical and ten with full covariances,
     the latter not where the former compress the description of the graph least [3]_.
     Of those with most clusters in use the one is kept that compresses it most.
 
@@ -223,7 +224,7 @@ def _most_compressing(graph, layouts, n_clusters, random_state):
     """
 
     def candidates(kind, points, subset):
-        for _ in range(N_LAYOUT_SEEDINGS):
+        for _ in range(N_LAYOUT_SEEDINGS[kind]):
             # Layouts can be so tight that covariances become singular.
             mixture = _fit_mixture(
                 kind, subset, n_clusters, random_state, reg_covar=1e-4
