@@ -69,6 +69,18 @@ from skdeepmix.metrics import (
 SEEDS = (0, 1, 2, 3, 4)
 # Half of the epochs for studies that compare fits with each other.
 STUDY_EPOCHS = 40
+# Seedings with spherical and with full covariances, and places that get the latter;
+# how many there are to draw from, and draws.
+SEEDINGS = {
+    "5 and 5 on all places": (5, 5, 4),
+    "5 and 5 on three": (5, 5, 3),
+    "5 and 10 on two": (5, 10, 2),
+    "5 and 10 on three": (5, 10, 3),
+    "5 and 10 on all": (5, 10, 4),
+    "20 and 20 on all": (20, 20, 4),
+}
+N_POOL = 20
+N_DRAWS = 200
 # Rows whose labels are kept on file, to compare restarts with each other.
 N_LABELS = 1000
 SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -383,6 +395,136 @@ def record_choices(runs, data, setting, seed, fits):
     )
 
 
+# How many seedings, and where
+
+
+def run_seedings(runs, load, name, seeds):
+    """Draw the seedings of a start, again and again, from many on its places."""
+    X, y = load()
+    n_clusters = len(np.unique(y))
+    for seed in seeds or SEEDS[:3]:
+        missing = [rule for rule in SEEDINGS if not runs.done(name, rule, seed)]
+        if not missing:
+            continue
+        pools = [
+            {
+                kind: seedings(kind, graph, layout, n_clusters, seed, y)
+                for kind in _covariance_types(layout, n_clusters)
+            }
+            for graph, layout in places(X, n_clusters, seed)
+        ]
+        for rule in missing:
+            random_state = np.random.RandomState(seed)
+            drawn = [draw(pools, *SEEDINGS[rule], random_state) for _ in range(N_DRAWS)]
+            acc, seconds = np.transpose(drawn)
+            runs.record(
+                name,
+                rule,
+                seed,
+                seconds=seconds.mean(),
+                acc=acc.mean(),
+                acc_low=np.quantile(acc, 0.05),
+            )
+
+
+def places(X, n_clusters, seed):
+    """Neighbour graph of rows and the points that mixtures of a start are fitted to.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    n_clusters, seed : int
+        Number of clusters and `random_state`.
+
+    Returns
+    -------
+    places : list of (scipy.sparse.csr_array, ndarray of shape (n_samples, n_dims))
+        The graph with each layout.
+    """
+    kept = []
+
+    def keep(graph, layouts, n_clusters, random_state):
+        kept.extend((graph, layout) for layout in layouts)
+        return np.full((graph.shape[0], n_clusters), 1 / n_clusters)
+
+    model = GaussianMixtureVAE(n_clusters, random_state=seed)
+    with (
+        mock.patch.object(initialization, "_most_compressing", keep),
+        warnings.catch_warnings(action="ignore", category=ConvergenceWarning),
+    ):
+        AutoencoderClusters(model).fit(X)
+    return kept
+
+
+def seedings(kind, graph, layout, n_clusters, seed, y):
+    """Fit many mixtures to a layout as a start does.
+
+    Parameters
+    ----------
+    kind : {"spherical", "full"}
+        Their covariances.
+    graph : scipy.sparse.csr_array of shape (n_samples, n_samples)
+        Neighbours.
+    layout : ndarray of shape (n_samples, n_dims)
+        Points.
+    n_clusters, seed : int
+        Number of clusters, and seed of the seedings.
+    y : ndarray of shape (n_samples,)
+        Classes, with which the result is compared.
+
+    Returns
+    -------
+    fits : list of (tuple, float, float)
+        Score by which a start chooses, ACC, seconds.
+    """
+    random_state = np.random.RandomState(seed)
+    points, subset = (
+        part.astype(np.float32) for part in _standardized(layout, random_state)
+    )
+    fits = []
+    for _ in range(N_POOL):
+        begin = perf_counter()
+        mixture = _fit_mixture(kind, subset, n_clusters, random_state, reg_covar=1e-4)
+        labels = mixture.predict(points)
+        score = len(np.unique(labels)), compression(graph, labels)
+        seconds = perf_counter() - begin
+        fits.append((score, clustering_accuracy(y, labels), seconds))
+    return fits
+
+
+def draw(pools, n_spherical, n_full, n_places, random_state):
+    """Draw some of many seedings and keep the best, as a start does.
+
+    Parameters
+    ----------
+    pools : list of dict of str to list
+        For each place `seedings` by kind.
+    n_spherical, n_full : int
+        Number of seedings with spherical covariances on every place, and with full
+        ones on each of the best places.
+    n_places : int
+        How many places get full ones.
+    random_state : numpy.random.RandomState
+        Source of the draw.
+
+    Returns
+    -------
+    acc, seconds : float
+        Of the seeding that is kept; of all that were drawn.
+    """
+
+    def drawn(pool, kind, n_drawn):
+        fits = pool.get(kind, [])
+        return [fits[i] for i in random_state.permutation(len(fits))[:n_drawn]]
+
+    spherical = [drawn(pool, "spherical", n_spherical) for pool in pools]
+    order = sorted(range(len(pools)), key=lambda i: max(spherical[i]))
+    full = [drawn(pools[i], "full", n_full) for i in order[-n_places:]]
+    fits = sum([*spherical, *full], [])
+    return max(fits)[1], sum(seconds for *_, seconds in fits)
+
+
 # A start that is kept
 
 
@@ -618,6 +760,7 @@ ROWS = {
     "defaults": (run_defaults, tuple(DATA)),
     "random": (run_random, ("usps",)),
     "candidates": (run_candidates, tuple(name for name in DATA if name != "yaleb")),
+    "seedings": (run_seedings, RESTART_DATA),
     "kept": (run_kept, KEPT_DATA),
     "restarts": (run_restarts, RESTART_DATA),
     "number": (run_number, tuple(NUMBER_DATA)),

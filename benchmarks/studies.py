@@ -435,6 +435,42 @@ def pretrainings(lines):
     return rows
 
 
+def seedings(lines):
+    """ACC of the start by the number of its seedings.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_seedings.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; means over the seeds of the mean and, in parentheses, of the
+        twentieth part of the draws that is worst; last the mean over data sets, and the
+        time relative to that of the first setting.
+    """
+    data = list(dict.fromkeys(line["data"] for line in lines))
+    groups = grouped(lines, "setting", "data")
+    settings = list(dict.fromkeys(line["setting"] for line in lines))
+    rows = [["Spherical and full", *data, "Mean", "Time"]]
+    for setting in settings:
+        runs = [groups.get((setting, name), []) for name in data]
+        acc, low, seconds, first = (
+            np.array([_mean(found, key) for found in several])
+            for several, key in (
+                (runs, "acc"),
+                (runs, "acc_low"),
+                (runs, "seconds"),
+                ([groups.get((settings[0], name), []) for name in data], "seconds"),
+            )
+        )
+        cells = [f"{a:.3f} ({b:.3f})" for a, b in zip(acc, low, strict=True)]
+        time = f"{np.mean(seconds / first):.2f}"
+        rows.append([setting, *cells, f"{acc.mean():.3f}", time])
+    return rows
+
+
 def accuracies(lines):
     """ACC of every model on every data set.
 

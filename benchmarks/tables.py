@@ -582,6 +582,12 @@ TABLES = (
         studies.overtaken,
     ),
     Study(
+        "peers_amx",
+        "Seconds until the default model reaches the accuracy of N2D, AMX",
+        "amx/peers",
+        studies.overtaken,
+    ),
+    Study(
         "speed",
         "An epoch of 10,240 rows, labels of 100,000, a fit to the digits",
         "speed",
@@ -642,6 +648,12 @@ TABLES = (
         "ACC of the start, by graph, start of the layout and criterion",
         "starts_candidates",
         studies.candidates,
+    ),
+    Study(
+        "starts_seedings",
+        "ACC of the start (of the worst twentieth) by the number of seedings",
+        "starts_seedings",
+        studies.seedings,
     ),
     Study(
         "starts_kept",
