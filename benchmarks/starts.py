@@ -10,6 +10,7 @@ compare with umap-learn leave it out where it is not installed.
 import sys
 import warnings
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 from unittest import mock
@@ -518,11 +519,14 @@ def draw(pools, n_spherical, n_full, n_places, random_state):
         fits = pool.get(kind, [])
         return [fits[i] for i in random_state.permutation(len(fits))[:n_drawn]]
 
+    score_of = itemgetter(0)
     spherical = [drawn(pool, "spherical", n_spherical) for pool in pools]
-    order = sorted(range(len(pools)), key=lambda i: max(spherical[i]))
+    best = [score_of(max(fits, key=score_of)) for fits in spherical]
+    order = sorted(range(len(pools)), key=best.__getitem__)
     full = [drawn(pools[i], "full", n_full) for i in order[-n_places:]]
     fits = sum([*spherical, *full], [])
-    return max(fits)[1], sum(seconds for *_, seconds in fits)
+    _, acc, _ = max(fits, key=score_of)
+    return acc, sum(seconds for *_, seconds in fits)
 
 
 # A start that is kept

@@ -459,6 +459,7 @@ def test_the_split_parts_all_rows(starts):
         ("defaults", 7),
         ("random", 1),
         ("candidates", 12),
+        ("seedings", 6),
         ("restarts", 1),
         ("number", 2),
         ("pretraining", 5),
@@ -472,6 +473,37 @@ def test_studies_are_run_once(starts, runs, tiny, study, n_lines):
     assert all(0 <= line["acc"] <= 1 for line in before)
     run(runs, tiny, "tiny", [0])
     assert runs.lines() == before
+
+
+def test_full_seedings_are_drawn_on_the_places_with_the_best_spherical_ones(starts):
+    # Scores, ACC and seconds; the third place has the best full seeding of all.
+    pools = [
+        {"spherical": [((2, 0.5), 0.1, 1)] * 2, "full": [((2, 0.9), 0.8, 10)] * 3},
+        {"spherical": [((2, 0.6), 0.2, 1)] * 2, "full": [((2, 0.8), 0.9, 10)] * 3},
+        {"spherical": [((1, 0.9), 0.3, 1)] * 2, "full": [((2, 1.0), 1.0, 10)] * 3},
+        {"spherical": [((2, 0.7), 0.4, 1)] * 2},
+    ]
+    random_state = np.random.RandomState(0)
+    assert starts.draw(pools, 1, 2, 2, random_state) == (0.9, 4 + 20)
+    assert starts.draw(pools, 2, 2, 3, random_state) == (0.8, 8 + 40)
+    assert starts.draw(pools, 1, 9, 4, random_state) == (1.0, 4 + 90)
+
+
+def test_the_time_of_seedings_is_relative_to_the_first_setting(studies):
+    lines = [
+        {"setting": setting, "data": data, "acc": acc, "acc_low": acc / 2, "seconds": s}
+        for setting, data, acc, s in (
+            ("few", "a", 0.5, 2),
+            ("few", "b", 0.7, 10),
+            ("many", "a", 0.6, 6),
+            ("many", "b", 0.8, 10),
+        )
+    ]
+    assert studies.seedings(lines) == [
+        ["Spherical and full", "a", "b", "Mean", "Time"],
+        ["few", "0.500 (0.250)", "0.700 (0.350)", "0.600", "1.00"],
+        ["many", "0.600 (0.300)", "0.800 (0.400)", "0.700", "2.00"],
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")
