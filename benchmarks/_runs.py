@@ -31,7 +31,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 
 import skdeepmix
-from skdeepmix._training import NATIVE_BFLOAT16
+from skdeepmix._training import native_bfloat16
 from skdeepmix.metrics import (
     clustering_accuracy,
     makhzani_accuracy,
@@ -241,10 +241,8 @@ def provenance():
     provenance : dict
         `commit` is None outside a repository; `dirty` says whether source files differ
         from the commit; `bfloat16` names what the processor has for products of
-        bfloat16 matrices.
+        bfloat16 matrices, and `isa` what oneDNN is kept to, None without a limit.
     """
-    # Earlier versions of torch do not tell.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     changes = _git("status", "--porcelain", "--", *SOURCES)
     return {
         "commit": _git("rev-parse", "--verify", "--quiet", "HEAD"),
@@ -258,7 +256,8 @@ def provenance():
             "skdeepmix": skdeepmix.__version__,
         },
         "cores": joblib.cpu_count(),
-        "bfloat16": [name for name in NATIVE_BFLOAT16 if capabilities.get(name)],
+        "bfloat16": native_bfloat16(),
+        "isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
     }
 
 

@@ -43,22 +43,21 @@ from _runs import (
 from skdeepmix import GaussianMixtureVAE, datasets, initialization
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._neighbor_graph import (
-    compression,
     fuzzy_graph,
     graph_layout,
     modularity,
     principal_components,
     spectral_start,
 )
+from skdeepmix._threads import one_thread_of_blas
 from skdeepmix.base import _mixture
 from skdeepmix.initialization import (
-    N_LAYOUT_SEEDINGS,
     N_NEIGHBORS,
     SPECTRAL_DIMS,
     _covariance_types,
-    _fit_mixture,
+    _place,
+    _scored_mixtures,
     _spread,
-    _standardized,
 )
 from skdeepmix.metrics import (
     clustering_accuracy,
@@ -70,18 +69,17 @@ from skdeepmix.metrics import (
 SEEDS = (0, 1, 2, 3, 4)
 # Half of the epochs for studies that compare fits with each other.
 STUDY_EPOCHS = 40
-# Seedings with spherical and with full covariances, and places that get the latter;
-# how many there are to draw from, and draws.
+# Seedings with spherical and with full covariances, and layouts that get the latter.
 SEEDINGS = {
-    "5 and 5 on all places": (5, 5, 4),
+    "5 and 5 on all four": (5, 5, 4),
     "5 and 5 on three": (5, 5, 3),
     "5 and 10 on two": (5, 10, 2),
     "5 and 10 on three": (5, 10, 3),
-    "5 and 10 on all": (5, 10, 4),
-    "20 and 20 on all": (20, 20, 4),
+    "5 and 10 on all four": (5, 10, 4),
 }
+# Seedings on a layout that are drawn from, and how often.
 N_POOL = 20
-N_DRAWS = 200
+N_DRAWS = 500
 # Rows whose labels are kept on file, to compare restarts with each other.
 N_LABELS = 1000
 SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -356,18 +354,17 @@ def candidates(graph, start, n_clusters, random_state, y):
     """
     begin = perf_counter()
     layout = graph_layout(graph, start, random_state.randint(2**31 - 1))
-    points, subset = _standardized(layout, random_state)
+    points, subset = _place(layout, random_state)
     fits = []
     for kind in _covariance_types(subset, n_clusters):
-        for _ in range(N_LAYOUT_SEEDINGS[kind]):
-            mixture = _fit_mixture(
-                kind, subset, n_clusters, random_state, reg_covar=1e-4
-            )
+        for (_, compressed), mixture in _scored_mixtures(
+            kind, graph, points, subset, n_clusters, random_state
+        ):
             labels = mixture.predict(points)
             fits.append(
                 {
                     "acc": clustering_accuracy(y, labels),
-                    "compression": compression(graph, labels),
+                    "compression": compressed,
                     "modularity": modularity(graph, labels),
                     "likelihood": -mixture.bic(subset) / len(subset),
                 }
@@ -407,13 +404,10 @@ def run_seedings(runs, load, name, seeds):
         missing = [rule for rule in SEEDINGS if not runs.done(name, rule, seed)]
         if not missing:
             continue
-        pools = [
-            {
-                kind: seedings(kind, graph, layout, n_clusters, seed, y)
-                for kind in _covariance_types(layout, n_clusters)
-            }
-            for graph, layout in places(X, n_clusters, seed)
-        ]
+        with one_thread_of_blas():
+            pools = seedings(
+                *layouts_of_start(X, n_clusters, seed), n_clusters, seed, y
+            )
         for rule in missing:
             random_state = np.random.RandomState(seed)
             drawn = [draw(pools, *SEEDINGS[rule], random_state) for _ in range(N_DRAWS)]
@@ -428,8 +422,8 @@ def run_seedings(runs, load, name, seeds):
             )
 
 
-def places(X, n_clusters, seed):
-    """Neighbour graph of rows and the points that mixtures of a start are fitted to.
+def layouts_of_start(X, n_clusters, seed):
+    """Neighbour graph of rows and the layouts that a default start makes of it.
 
     Parameters
     ----------
@@ -440,13 +434,15 @@ def places(X, n_clusters, seed):
 
     Returns
     -------
-    places : list of (scipy.sparse.csr_array, ndarray of shape (n_samples, n_dims))
-        The graph with each layout.
+    graph : scipy.sparse.csr_array of shape (n_samples, n_samples)
+        Neighbours.
+    layouts : list of ndarray of shape (n_samples, n_dims)
+        What mixtures are fitted to.
     """
     kept = []
 
     def keep(graph, layouts, n_clusters, random_state):
-        kept.extend((graph, layout) for layout in layouts)
+        kept.extend([graph, list(layouts)])
         return np.full((graph.shape[0], n_clusters), 1 / n_clusters)
 
     model = GaussianMixtureVAE(n_clusters, random_state=seed)
@@ -458,54 +454,59 @@ def places(X, n_clusters, seed):
     return kept
 
 
-def seedings(kind, graph, layout, n_clusters, seed, y):
-    """Fit many mixtures to a layout as a start does.
+def seedings(graph, layouts, n_clusters, seed, y):
+    """Fit many mixtures to layouts as a start does.
 
     Parameters
     ----------
-    kind : {"spherical", "full"}
-        Their covariances.
     graph : scipy.sparse.csr_array of shape (n_samples, n_samples)
         Neighbours.
-    layout : ndarray of shape (n_samples, n_dims)
-        Points.
+    layouts : list of ndarray of shape (n_samples, n_dims)
+        What they are fitted to.
     n_clusters, seed : int
         Number of clusters, and seed of the seedings.
     y : ndarray of shape (n_samples,)
-        Classes, with which the result is compared.
+        Classes, with which the results are compared.
 
     Returns
     -------
-    fits : list of (tuple, float, float)
-        Score by which a start chooses, ACC, seconds.
+    pools : list of dict of str to list of (tuple, float, float)
+        For each layout, by covariances: the score by which a start chooses, ACC and
+        seconds of every mixture.
     """
     random_state = np.random.RandomState(seed)
-    points, subset = (
-        part.astype(np.float32) for part in _standardized(layout, random_state)
-    )
-    fits = []
-    for _ in range(N_POOL):
-        begin = perf_counter()
-        mixture = _fit_mixture(kind, subset, n_clusters, random_state, reg_covar=1e-4)
-        labels = mixture.predict(points)
-        score = len(np.unique(labels)), compression(graph, labels)
-        seconds = perf_counter() - begin
-        fits.append((score, clustering_accuracy(y, labels), seconds))
-    return fits
+    places = [_place(layout, random_state) for layout in layouts]
+    pools = [
+        {kind: [] for kind in _covariance_types(subset, n_clusters)}
+        for _, subset in places
+    ]
+    more = dict.fromkeys(initialization.N_LAYOUT_SEEDINGS, N_POOL)
+    with mock.patch.object(initialization, "N_LAYOUT_SEEDINGS", more):
+        for (points, subset), pool in zip(places, pools, strict=True):
+            for kind, fits in pool.items():
+                begin = perf_counter()
+                for score, mixture in _scored_mixtures(
+                    kind, graph, points, subset, n_clusters, random_state
+                ):
+                    seconds = perf_counter() - begin
+                    acc = clustering_accuracy(y, mixture.predict(points))
+                    fits.append((score, acc, seconds))
+                    begin = perf_counter()
+    return pools
 
 
-def draw(pools, n_spherical, n_full, n_places, random_state):
-    """Draw some of many seedings and keep the best, as a start does.
+def draw(pools, n_spherical, n_full, n_layouts, random_state):
+    """Draw some of many seedings, with replacement, and keep the best as a start does.
 
     Parameters
     ----------
     pools : list of dict of str to list
-        For each place `seedings` by kind.
+        What :func:`seedings` returns.
     n_spherical, n_full : int
-        Number of seedings with spherical covariances on every place, and with full
-        ones on each of the best places.
-    n_places : int
-        How many places get full ones.
+        Number of seedings with spherical covariances on every layout, and with full
+        ones on each of the best.
+    n_layouts : int
+        How many layouts get full ones.
     random_state : numpy.random.RandomState
         Source of the draw.
 
@@ -517,13 +518,14 @@ def draw(pools, n_spherical, n_full, n_places, random_state):
 
     def drawn(pool, kind, n_drawn):
         fits = pool.get(kind, [])
-        return [fits[i] for i in random_state.permutation(len(fits))[:n_drawn]]
+        n_drawn = n_drawn if fits else 0
+        return [fits[random_state.randint(len(fits))] for _ in range(n_drawn)]
 
     score_of = itemgetter(0)
     spherical = [drawn(pool, "spherical", n_spherical) for pool in pools]
     best = [score_of(max(fits, key=score_of)) for fits in spherical]
     order = sorted(range(len(pools)), key=best.__getitem__)
-    full = [drawn(pools[i], "full", n_full) for i in order[-n_places:]]
+    full = [drawn(pools[i], "full", n_full) for i in order[-n_layouts:]]
     fits = sum([*spherical, *full], [])
     _, acc, _ = max(fits, key=score_of)
     return acc, sum(seconds for *_, seconds in fits)

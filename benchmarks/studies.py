@@ -446,28 +446,23 @@ def seedings(lines):
     Returns
     -------
     rows : list of list of str
-        Head first; means over the seeds of the mean and, in parentheses, of the
-        twentieth part of the draws that is worst; last the mean over data sets, and the
-        time relative to that of the first setting.
+        Head first; means over the seeds of the mean over draws and, in parentheses, of
+        what nineteen draws of twenty reach; last the mean over data sets, and the time
+        relative to that of the first setting.
     """
     data = list(dict.fromkeys(line["data"] for line in lines))
     groups = grouped(lines, "setting", "data")
     settings = list(dict.fromkeys(line["setting"] for line in lines))
-    rows = [["Spherical and full", *data, "Mean", "Time"]]
+
+    def means(setting, key):
+        return np.array([_mean(groups.get((setting, name), []), key) for name in data])
+
+    rows = [["Spherical and full", *data, "Mean", "Time of the mixtures"]]
     for setting in settings:
-        runs = [groups.get((setting, name), []) for name in data]
-        acc, low, seconds, first = (
-            np.array([_mean(found, key) for found in several])
-            for several, key in (
-                (runs, "acc"),
-                (runs, "acc_low"),
-                (runs, "seconds"),
-                ([groups.get((settings[0], name), []) for name in data], "seconds"),
-            )
-        )
+        acc, low = means(setting, "acc"), means(setting, "acc_low")
+        time = means(setting, "seconds") / means(settings[0], "seconds")
         cells = [f"{a:.3f} ({b:.3f})" for a, b in zip(acc, low, strict=True)]
-        time = f"{np.mean(seconds / first):.2f}"
-        rows.append([setting, *cells, f"{acc.mean():.3f}", time])
+        rows.append([setting, *cells, f"{acc.mean():.3f}", f"{time.mean():.2f}"])
     return rows
 
 

@@ -594,6 +594,12 @@ TABLES = (
         studies.speeds,
     ),
     Study(
+        "speed_avx512",
+        "An epoch of 10,240 rows without AMX",
+        "avx512/speed",
+        studies.speeds,
+    ),
+    Study(
         "side_by_side",
         "An epoch of K networks of 64 and 64 units, relative to one",
         "side_by_side",
@@ -651,7 +657,7 @@ TABLES = (
     ),
     Study(
         "starts_seedings",
-        "ACC of the start (of the worst twentieth) by the number of seedings",
+        "ACC of the start, and what 19 draws of 20 reach, by the number of seedings",
         "starts_seedings",
         studies.seedings,
     ),
@@ -789,7 +795,10 @@ def _command(line):
 
 
 def _machine(line):
-    device = ", ".join([line["device"], *line.get("bfloat16", [])])
+    instructions = line.get("bfloat16", []) if line["device"] == "cpu" else []
+    if line.get("isa"):
+        instructions = [f"at most {line['isa'].lower()}"]
+    device = ", ".join([line["device"], *instructions])
     return f"{device}, threads: {line['threads']}"
 
 

@@ -77,7 +77,7 @@ class Scaling:
     def to_model(self, block):
         """Turn dense rows in data units into a copy in model units.
 
-        It is float64, but float32 for rows of float32 whose units do not change.
+        It is float64, or float32 where rows are float32 and units do not change.
         """
         if self.is_identity and block.dtype == np.float32:
             return block.copy()

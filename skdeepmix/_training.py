@@ -159,9 +159,19 @@ def uses_bfloat16(precision, device):
     if device.type == "cuda":
         with torch.cuda.device(device):
             return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Earlier versions of torch do not tell.
+    return bool(native_bfloat16())
+
+
+def native_bfloat16():
+    """Name the instructions of this processor for products of bfloat16 matrices.
+
+    Returns
+    -------
+    names : list of str
+        As torch names them; none where its version does not tell.
+    """
     found = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(found.get(name, False) for name in NATIVE_BFLOAT16)
+    return [name for name in NATIVE_BFLOAT16 if found.get(name, False)]
 
 
 class BestState:

@@ -22,9 +22,14 @@ from skdeepmix._training import draw_seed
 # A mixture of more rows than this is fitted on a random subset.
 MIXTURE_ROWS = 20_000
 N_SEEDINGS = 10
-# Of the mixtures on each layout of a neighbour graph, the graph chooses. Full ones end
+# Number of seedings on each layout of a neighbour graph, by covariances. Full ones end
 # in more optima than spherical ones.
 N_LAYOUT_SEEDINGS = {"spherical": 5, "full": 10}
+# Layouts can be so tight that covariances become singular; this is added to them.
+LAYOUT_REG_COVAR = 1e-4
+# Mixtures are faster in float32. It rounds the square of a coordinate of this size by
+# less than is added to the covariances.
+FLOAT32_EXTENT = 10
 # Coordinates of the layout that starts from the spectrum of the graph: of those that
 # come after the first few, most part small groups and not clusters.
 SPECTRAL_DIMS = 5
@@ -151,9 +156,10 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
     the principal components of the rows. It is laid out [2]_, which pulls clusters
     together and apart, from three starts: the codes, as many principal components, and
     five coordinates of its spectrum. Gaussian mixtures are fitted to each layout and to
-    the spectrum itself, five seedings with spherical and ten with full covariances,
-    the latter not where the former compress the description of the graph least [3]_.
-    Of those with most clusters in use the one is kept that compresses it most.
+    the spectrum itself: five seedings with spherical covariances, and ten with full
+    ones, where there are rows enough, on all but the place whose best spherical mixture
+    ranks last. Of those with most clusters in use the one is kept that compresses the
+    description of the graph most [3]_.
 
     Parameters
     ----------
@@ -219,33 +225,42 @@ def _spread(view):
 def _most_compressing(graph, layouts, n_clusters, random_state):
     """Keep the mixture with most clusters in use that say most about the edges.
 
-    Full covariances take most of the time, and are not tried on the points whose
-    spherical mixtures say least.
+    Full covariances take most of the time, and are left out where the best spherical
+    mixture ranks last.
     """
 
-    def candidates(kind, points, subset):
-        for _ in range(N_LAYOUT_SEEDINGS[kind]):
-            # Layouts can be so tight that covariances become singular.
-            mixture = _fit_mixture(
-                kind, subset, n_clusters, random_state, reg_covar=1e-4
-            )
-            labels = mixture.predict(points)
-            score = len(np.unique(labels)), compression(graph, labels)
-            yield score, mixture, (points, subset)
+    def best(kind, place):
+        found = _scored_mixtures(kind, graph, *place, n_clusters, random_state)
+        return *max(found, key=itemgetter(0)), place
 
-    score_of = itemgetter(0)
-    places = [_standardized(layout, random_state) for layout in layouts]
-    # Points are no more exact than float32, in which mixtures are faster.
-    places = [[part.astype(np.float32) for part in place] for place in places]
-    spherical = [max(candidates("spherical", *place), key=score_of) for place in places]
-    spherical.sort(key=score_of)
+    places = [_place(layout, random_state) for layout in layouts]
+    spherical = sorted(
+        (best("spherical", place) for place in places), key=itemgetter(0)
+    )
     full = [
-        max(candidates("full", *place), key=score_of)
-        for _, _, place in spherical[1:]
+        best("full", place)
+        for *_, place in spherical[1:]
         if "full" in _covariance_types(place[1], n_clusters)
     ]
-    _, mixture, (points, _) = max([*spherical, *full], key=score_of)
-    return mixture.predict_proba(points.astype(np.float64))
+    _, mixture, (points, _) = max([*spherical, *full], key=itemgetter(0))
+    return mixture.predict_proba(points)
+
+
+def _place(layout, random_state):
+    """Points of a layout, and the subset in the arithmetic in which it is fitted."""
+    points, subset = _standardized(layout, random_state)
+    moderate = np.abs(subset).max() < FLOAT32_EXTENT
+    return points, subset.astype(np.float32) if moderate else subset
+
+
+def _scored_mixtures(kind, graph, points, subset, n_clusters, random_state):
+    """Fit seedings of a mixture, and score them by clusters in use and compression."""
+    for _ in range(N_LAYOUT_SEEDINGS[kind]):
+        mixture = _fit_mixture(
+            kind, subset, n_clusters, random_state, reg_covar=LAYOUT_REG_COVAR
+        )
+        labels = mixture.predict(points)
+        yield (len(np.unique(labels)), compression(graph, labels)), mixture
 
 
 #: Starts by the string values of `init`: from (codes, n_clusters, random_state, data)

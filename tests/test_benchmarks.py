@@ -441,6 +441,7 @@ def tiny(starts, monkeypatch):
     """Run studies on forty points with networks that are trained for two epochs."""
     X, y = make_blobs(40, centers=[[0, 0, 9], [9, 0, 0]], random_state=0)
     monkeypatch.setattr(starts, "STUDY_EPOCHS", 2)
+    monkeypatch.setattr(starts, "N_POOL", 2)
     monkeypatch.setitem(starts.NUMBER_DATA, "tiny", (2, 3))
     return lambda: (X, y)
 
@@ -459,7 +460,7 @@ def test_the_split_parts_all_rows(starts):
         ("defaults", 7),
         ("random", 1),
         ("candidates", 12),
-        ("seedings", 6),
+        ("seedings", 5),
         ("restarts", 1),
         ("number", 2),
         ("pretraining", 5),
@@ -486,7 +487,31 @@ def test_full_seedings_are_drawn_on_the_places_with_the_best_spherical_ones(star
     random_state = np.random.RandomState(0)
     assert starts.draw(pools, 1, 2, 2, random_state) == (0.9, 4 + 20)
     assert starts.draw(pools, 2, 2, 3, random_state) == (0.8, 8 + 40)
-    assert starts.draw(pools, 1, 9, 4, random_state) == (1.0, 4 + 90)
+    assert starts.draw(pools, 1, 9, 4, random_state) == (1.0, 4 + 270)
+
+
+def test_seedings_are_those_of_a_start(starts, monkeypatch):
+    X, y = make_blobs(120, centers=3, random_state=0)
+    graph, layouts = starts.layouts_of_start(X, 3, 0)
+    seen = []
+    monkeypatch.setattr(
+        initialization,
+        "_most_compressing",
+        lambda graph, layouts, *rest: seen.extend([graph, *layouts]) or np.eye(3)[y],
+    )
+    GaussianMixtureVAE(3, max_iter=80, random_state=0).set_callbacks(
+        starts.StopAfterFirstEpoch()
+    ).fit(X)
+    np.testing.assert_array_equal(graph.toarray(), seen[0].toarray())
+    for first, second in zip(layouts, seen[1:], strict=True):
+        np.testing.assert_array_equal(first, second)
+    monkeypatch.setattr(starts, "N_POOL", 2)
+    pools = starts.seedings(graph, layouts, 3, 0, y)
+    for pool, layout in zip(pools, layouts, strict=True):
+        enough = len(layout) > 15 * layout.shape[1]
+        assert {kind: len(fits) for kind, fits in pool.items()} == (
+            {"spherical": 2, "full": 2} if enough else {"spherical": 2}
+        )
 
 
 def test_the_time_of_seedings_is_relative_to_the_first_setting(studies):
@@ -500,7 +525,7 @@ def test_the_time_of_seedings_is_relative_to_the_first_setting(studies):
         )
     ]
     assert studies.seedings(lines) == [
-        ["Spherical and full", "a", "b", "Mean", "Time"],
+        ["Spherical and full", "a", "b", "Mean", "Time of the mixtures"],
         ["few", "0.500 (0.250)", "0.700 (0.350)", "0.600", "1.00"],
         ["many", "0.600 (0.300)", "0.800 (0.400)", "0.700", "2.00"],
     ]
@@ -836,6 +861,8 @@ def test_clocks_tell_the_time_of_an_epoch(path):
     assert clock.seconds() == 2.0
 
 
+# Of umap-learn, where it is installed.
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
 def test_our_epochs_are_noted(path):
     speed = importlib.import_module("speed")
     model, clock = speed.contestants("cpu")["ours, float32"](256)
@@ -1051,6 +1078,8 @@ def test_every_row_of_peers_has_a_table(peers, tables):
     assert tables.PEERS_TITLES.keys() == peers.ROWS.keys()
 
 
+# Of umap-learn, where it is installed.
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
 def test_models_have_the_sizes_of_every_row(peers):
     for row in peers.ROWS.values():
         task = peers.Task(row, 0, 16)

@@ -1,6 +1,7 @@
 """Starts from anything that clusters, and the guidance towards them."""
 
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -189,14 +190,32 @@ def test_full_covariances_are_not_tried_where_spherical_ones_say_least(mixtures,
         fuzzy_graph(X, 5), layouts.values(), N_CLUSTERS, np.random.RandomState(0)
     )
     assert adjusted_rand_score(y, resp.argmax(1)) == 1
-    tried = {"spherical": set(), "full": set()}
+    tried = Counter()
     for mixture, points in mixtures:
         correlation = {
             name: np.corrcoef(points.ravel(), layout.ravel())[0, 1]
             for name, layout in layouts.items()
         }
-        tried[mixture.covariance_type].add(max(correlation, key=correlation.get))
-    assert tried == {"spherical": set(layouts), "full": {"rows", "between"}}
+        place = max(correlation, key=correlation.get)
+        tried[mixture.covariance_type, place] += 1
+    spherical = {("spherical", name): 5 for name in layouts}
+    assert tried == spherical | {("full", "rows"): 10, ("full", "between"): 10}
+
+
+@pytest.mark.parametrize(("extent", "dtype"), [(1, "float32"), (300, "float64")])
+def test_mixtures_of_layouts_are_float32_where_it_is_exact_enough(
+    mixtures, extent, dtype
+):
+    X, _ = make_blobs(1000, centers=3, n_features=4, random_state=0)
+    # Five rows along a ray, whose covariance is singular but for what is added to it.
+    ray = extent * np.linspace(1, 1.5, 5)[:, np.newaxis] * [1.0, 1.01, 0.3, -2.0]
+    layout = np.concatenate([X, X[[0]] + ray])
+    resp = initialization._most_compressing(
+        fuzzy_graph(layout, 5), [layout] * 2, N_CLUSTERS + 1, np.random.RandomState(0)
+    )
+    assert {rows.dtype for _, rows in mixtures} == {np.dtype(dtype)}
+    assert resp.dtype == np.float64
+    np.testing.assert_allclose(resp.sum(1), 1)
 
 
 def test_random_has_no_responsibilities(blobs):

@@ -26,8 +26,8 @@ ACTIVATIONS = {
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
-# Those with a gradient that needs the outputs alone. Memory that is new costs more
-# than they do.
+# Those that torch computes in place with the same gradient, bit for bit. To allocate
+# outputs takes longer than to compute them.
 IN_PLACE = {"relu", "leaky_relu"}
 # Factors g on Glorot's bound that keep the power of a standardised signal u through
 # depth, E[f(g u)^2] = 1, as He et al. (2015) do for ReLU; no g does so for tanh.

@@ -173,33 +173,52 @@ def test_activation_follows_every_hidden_layer_and_no_other(activation):
     assert kinds[-1] is nn.Linear
 
 
-@pytest.mark.parametrize("direction", ["encoder", "decoder"])
+def gradients(build, *inputs, **parameters):
+    """Outputs of a network and their gradients by inputs and weights."""
+    network = build(generator=generator(), **parameters)
+    inputs = [tensor.clone().requires_grad_() for tensor in inputs]
+    out = network(*inputs)
+    of = [*inputs, *network.parameters()]
+    return out, *torch.autograd.grad(out.square().sum(), of)
+
+
 @pytest.mark.parametrize("normalization", VECTOR_NORMALIZATIONS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", sorted(_specs.IN_PLACE))
 @pytest.mark.parametrize("name", sorted(SPECS.keys() - {"linear MLP"}))
 def test_activations_overwrite_nothing_that_is_needed(
-    name, activation, normalization, direction, monkeypatch
+    name, activation, normalization, monkeypatch
 ):
     spec, n_features = SPECS[name]
     spec = clone(spec).set_params(activation=activation, normalization=normalization)
-    conditions = {"encoder": {}, "decoder": {"n_conditions": 3}}[direction]
-    n_in, n_out = (n_features, 4) if direction == "encoder" else (4, n_features)
-    inputs = [draw(6, n_in), *(draw(6, n) for n in conditions.values())]
-
-    def output_and_gradients():
-        build = getattr(spec, f"build_{direction}")
-        network = build(n_in, n_out, generator(), **conditions)
-        x = [tensor.clone().requires_grad_() for tensor in inputs]
-        out = network(*x)
-        return out, *torch.autograd.grad(
-            out.square().sum(), [*x, *network.parameters()]
-        )
-
-    found = output_and_gradients()
+    x, z, condition = draw(6, n_features), draw(6, 4), draw(6, 3)
+    calls = [
+        (spec.build_encoder, (x,), {"n_features": n_features, "n_outputs": 4}),
+        (spec.build_decoder, (z,), {"n_inputs": 4, "n_features": n_features}),
+        (
+            spec.build_decoder,
+            (z, condition),
+            {"n_inputs": 4, "n_features": n_features, "n_conditions": 3},
+        ),
+    ]
+    if isinstance(spec, MLP) and normalization == "none":
+        sizes = {"n_networks": 2, "n_features": n_features}
+        calls += [
+            (spec.build_stacked_encoders, (x,), sizes | {"n_outputs": 4}),
+            (spec.build_stacked_decoders, (z,), sizes | {"n_inputs": 4}),
+        ]
+    found = [gradients(build, *inputs, **sizes) for build, inputs, sizes in calls]
     monkeypatch.setattr(_specs, "IN_PLACE", set())
-    expected = output_and_gradients()
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    for first, (build, inputs, sizes) in zip(found, calls, strict=True):
+        second = gradients(build, *inputs, **sizes)
+        torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", sorted(SPECS.keys() - {"linear MLP"}))
+def test_activations_overwrite_outputs_of_their_own_layer_alone(name):
+    spec, n_features = SPECS[name]
+    network = spec.build_encoder(n_features, 4, generator())
+    overwrites = {layer.inplace for layer in layers_of(network, nn.ReLU)}
+    assert overwrites == {name != "ResNet"}  # where a short cut needs them
 
 
 @pytest.mark.parametrize("normalization", VECTOR_NORMALIZATIONS)
