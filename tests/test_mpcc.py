@@ -557,7 +557,7 @@ def test_normalisations_of_the_generator_depend_on_clusters_and_latents(latent):
     (norm,) = (m for m in module.network.modules() if isinstance(m, ConditionalNorm))
     seen = {}
     norm.register_forward_hook(
-        lambda layer, inputs, out: seen.update(x=inputs[0], out=out)
+        lambda layer, inputs, out: seen.update(x=inputs[0], out=out.clone())
     )
     z, resp = draw(5, module.n_latent), draw(5, 3, seed=1).softmax(1)
     code = 0.2 + 3.0 * z
