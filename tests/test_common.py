@@ -10,6 +10,7 @@ from sklearn.base import ClusterMixin, clone, is_clusterer
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skdeepmix._training import native_bfloat16
 from skdeepmix.networks import MLP
 from skdeepmix.utils.discovery import all_estimators
 
@@ -56,11 +57,17 @@ def test_check_estimator(estimator, check):
 @pytest.mark.usefixtures("no_skip")
 @pytest.mark.parametrize("check", LEFT_OUT_CHECKS, ids=name_of)
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
-def test_check_that_check_estimator_leaves_out(estimator, check):
-    # On a processor with AMX fits in bfloat16 to a frame and to its array were seen to
-    # differ in the fourth digit, for a reason that has not been found.
-    estimator = clone(estimator).set_params(precision="float32")
-    check(type(estimator).__name__, estimator)
+def test_check_that_check_estimator_leaves_out(estimator, check, request):
+    if "output_transform" in check.__name__ and estimator.precision == "auto":
+        # A defect, of which the cause has not been found.
+        request.applymarker(
+            pytest.mark.xfail(
+                "amx_bf16" in native_bfloat16(),
+                reason="Equal fits in bfloat16 can differ in the fourth digit on AMX.",
+                strict=False,
+            )
+        )
+    check(type(estimator).__name__, clone(estimator))
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
