@@ -49,32 +49,35 @@ class StackedAdam(torch.optim.Optimizer):
         closure : None
             Not supported.
         """
-        active = self.factors > 0
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._step(parameter, group, active)
+            self._step(group)
 
-    def _step(self, parameter, group, active):
-        state = self.state[parameter]
+    def _step(self, group):
+        parameters = group["params"]
+        gradient = _flat(parameter.grad for parameter in parameters)
+        # One state for all parameters, which step together: (K, n_weights).
+        state = self.state[parameters[0]]
         if not state:
-            state["step"] = torch.zeros_like(self.factors)
-            state["mean"] = torch.zeros_like(parameter)
-            state["square"] = torch.zeros_like(parameter)
+            state["step"] = torch.zeros_like(self.factors).unsqueeze(1)
+            state["mean"] = torch.zeros_like(gradient)
+            state["square"] = torch.zeros_like(gradient)
+        factors = self.factors.unsqueeze(1)
+        active = (factors > 0).to(gradient.dtype)
         state["step"] += active
         beta1, beta2 = group["betas"]
-        shape = (-1, *[1] * (parameter.ndim - 1))
         # A moment of an idle slice is left as it is: its decay is 1.
-        for moment, value, beta in (
-            ("mean", parameter.grad, beta1),
-            ("square", parameter.grad.square(), beta2),
-        ):
-            fresh = ((1 - beta) * active).view(shape)
-            state[moment].add_(fresh * (value - state[moment]))
+        state["mean"].lerp_(gradient, (1 - beta1) * active)
+        state["square"].lerp_(gradient.square(), (1 - beta2) * active)
         count = state["step"].clamp(min=1)
-        size = group["lr"] * self.factors
-        denominator = (state["square"] / (1 - beta2**count).view(shape)).sqrt()
-        direction = state["mean"] / (1 - beta1**count).view(shape)
-        direction = direction / (denominator + group["eps"])
-        direction = direction + group["weight_decay"] * parameter
-        parameter.sub_(size.view(shape) * direction)
+        scale = (state["square"] / (1 - beta2**count)).sqrt_().add_(group["eps"])
+        step = (state["mean"] / (1 - beta1**count)).div_(scale)
+        if group["weight_decay"]:
+            step.add_(_flat(parameters), alpha=group["weight_decay"])
+        step.mul_(group["lr"] * factors)
+        sizes = [parameter[0].numel() for parameter in parameters]
+        for parameter, part in zip(parameters, step.split(sizes, 1), strict=True):
+            parameter.sub_(part.view_as(parameter))
+
+
+def _flat(tensors):
+    return torch.cat([tensor.flatten(1) for tensor in tensors], 1)

@@ -97,8 +97,8 @@ def mean_kernel(x, y, bandwidths):
     squares = x.square().sum(-1, keepdim=True) + y.square().sum(-1).unsqueeze(-2)
     distances = torch.sub(squares, x @ y.mT, alpha=2).clamp_min(0)
     # In powers of 2, which on some machines take a fraction of the time of exp.
-    kernels = ((distances * (-0.5 * LOG2_E / s**2)).exp2() for s in bandwidths)
-    return sum(kernels) / len(bandwidths)
+    rates = -0.5 * LOG2_E / torch.as_tensor(bandwidths).to(distances) ** 2
+    return sum((distances * rate).exp2() for rate in rates) / len(rates)
 
 
 def combine_sums(xx, yy, xy, m, n, unbiased):
