@@ -59,7 +59,7 @@ def principal_components(data, rows, random_state):
     pca = PCA(
         min(N_COMPONENTS, len(fitted), data.n_features),
         random_state=draw_seed(random_state),
-    )
+    ).set_output(transform="default")  # whatever scikit-learn is set to
     with np.errstate(invalid="ignore"):  # a share of no variance at all
         pca.fit(_gathered(data, fitted))
     n_blocks = -(-len(rows) // n_fitted)

@@ -10,7 +10,6 @@ from sklearn.base import ClusterMixin, clone, is_clusterer
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdeepmix._training import native_bfloat16
 from skdeepmix.networks import MLP
 from skdeepmix.utils.discovery import all_estimators
 
@@ -57,16 +56,10 @@ def test_check_estimator(estimator, check):
 @pytest.mark.usefixtures("no_skip")
 @pytest.mark.parametrize("check", LEFT_OUT_CHECKS, ids=name_of)
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
-def test_check_that_check_estimator_leaves_out(estimator, check, request):
-    if "output_transform" in check.__name__ and estimator.precision == "auto":
-        # A defect, of which the cause has not been found.
-        request.applymarker(
-            pytest.mark.xfail(
-                "amx_bf16" in native_bfloat16(),
-                reason="Equal fits in bfloat16 can differ in the fourth digit on AMX.",
-                strict=False,
-            )
-        )
+def test_check_that_check_estimator_leaves_out(estimator, check):
+    if "output_transform" in check.__name__:
+        # Eight fits each, to see containers and names, which epochs do not change.
+        estimator = clone(estimator).set_params(max_iter=10)
     check(type(estimator).__name__, clone(estimator))
 
 

@@ -40,7 +40,8 @@ def make_model(cls, **parameters):
 
 @pytest.fixture(scope="module", params=CLUSTERERS.values(), ids=CLUSTERERS)
 def model(request):
-    return make_model(request.param).fit(X)
+    # Half of these epochs leave one row of some GumbelSoftmaxVAE undecided.
+    return make_model(request.param, max_iter=60).fit(X)
 
 
 def test_separated_blobs_are_found(model):

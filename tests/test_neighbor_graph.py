@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.stats import entropy
+from sklearn import config_context
 from sklearn.datasets import load_digits, make_blobs, make_circles
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
@@ -173,6 +174,18 @@ def test_principal_components_are_those_of_scikit_learn():
     components = principal_components(rows_of(X), rows, np.random.RandomState(0))
     expected = PCA(6).fit_transform(X[rows])
     np.testing.assert_allclose(components, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_principal_components_are_arrays_whatever_the_container(container):
+    # In columns of a frame the last bits of distances are others.
+    rows = rows_of(np.random.RandomState(0).randn(80, 6))
+    arguments = rows, np.arange(80)
+    expected = principal_components(*arguments, np.random.RandomState(0))
+    with config_context(transform_output=container):
+        components = principal_components(*arguments, np.random.RandomState(0))
+    np.testing.assert_array_equal(components, expected)
+    assert components.strides == expected.strides
 
 
 def test_principal_components_of_many_rows_are_those_of_some(monkeypatch):

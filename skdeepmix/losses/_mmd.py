@@ -97,7 +97,8 @@ def mean_kernel(x, y, bandwidths):
     squares = x.square().sum(-1, keepdim=True) + y.square().sum(-1).unsqueeze(-2)
     distances = torch.sub(squares, x @ y.mT, alpha=2).clamp_min(0)
     # In powers of 2, which on some machines take a fraction of the time of exp.
-    rates = -0.5 * LOG2_E / torch.as_tensor(bandwidths).to(distances) ** 2
+    scales = torch.as_tensor(bandwidths, dtype=x.dtype, device=x.device)
+    rates = -0.5 * LOG2_E / scales**2
     return sum((distances * rate).exp2() for rate in rates) / len(rates)
 
 
