@@ -736,7 +736,7 @@ def test_a_seed_gives_the_same_samples_and_a_random_state_others():
 @every_clusterer
 @pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
 def test_two_threads_give_the_serial_fits_bit_for_bit(cls):
-    models = [small(cls, random_state=seed, max_iter=40) for seed in range(2)]
+    models = [small(cls, random_state=seed, max_iter=20) for seed in range(2)]
     with one_thread(), ThreadPoolExecutor(2) as pool:
         serial = [clone(model).fit(X) for model in models]
         for _ in range(3):
