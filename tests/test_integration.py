@@ -8,7 +8,6 @@ from imblearn.over_sampling import KMeansSMOTE
 from imblearn.under_sampling import ClusterCentroids
 from scipy import sparse
 from scipy.stats import loguniform
-from sklearn import config_context
 from sklearn.base import ClusterMixin, clone
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
@@ -244,13 +243,6 @@ def test_set_output(cls, container, frame):
     assert list(model.feature_names_in_) == list("abcd")
     assert isinstance(model.predict(rows), np.ndarray)
     assert isinstance(model.predict_proba(rows), np.ndarray)
-
-
-@pytest.mark.parametrize("container", ["pandas", "polars"])
-def test_a_global_container_does_not_change_the_fit(cls, container):
-    with config_context(transform_output=container):
-        model = small(cls).fit(X)
-    np.testing.assert_array_equal(model.transform(X), small(cls).fit_transform(X))
 
 
 def test_frames_of_mixed_numeric_types(cls):

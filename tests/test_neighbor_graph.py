@@ -178,7 +178,8 @@ def test_principal_components_are_those_of_scikit_learn():
 
 @pytest.mark.parametrize("container", ["pandas", "polars"])
 def test_principal_components_are_arrays_whatever_the_container(container):
-    # In columns of a frame the last bits of distances are others.
+    # Those of polars lie column by column, and sums over such a layout of rows differ
+    # in their last bits, which a fit amplifies.
     rows = rows_of(np.random.RandomState(0).randn(80, 6))
     arguments = rows, np.arange(80)
     expected = principal_components(*arguments, np.random.RandomState(0))
