@@ -14,7 +14,7 @@ class StackedAdam(torch.optim.Optimizer):
     Parameters
     ----------
     params : iterable of torch.nn.Parameter of shape (n_networks, ...)
-        The stacked parameters.
+        The stacked parameters. Those of a group step together: each has a gradient.
     lr : float
         Step size.
     factors : torch.Tensor of shape (n_networks,)
