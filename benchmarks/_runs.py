@@ -812,7 +812,7 @@ def parser(description, rows):
     parser.add_argument(
         "--data-home",
         metavar="DIR",
-        help="folder with mnist.npz and the like; else OpenML is asked",
+        help="folder with mnist.npz and the like; what OpenML has is fetched into it",
     )
     parser.add_argument(
         "--rows",

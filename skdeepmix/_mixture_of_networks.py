@@ -544,8 +544,8 @@ class MixtureOfNetworks(BaseDeepMixture):
     max_iter : int, default=100
         Number of epochs; those of the autoencoder come on top with a quarter as many.
     batch_size : int or "auto", default="auto"
-        Number of rows per step, of all networks no more than half of their share;
-        ``"auto"`` is n_samples / 14, from 100 to 256.
+        Number of rows per step of each network, at most half of
+        n_samples / n_clusters; ``"auto"`` is n_samples / 14, from 100 to 256.
     learning_rate : float, default=0.001
         Step size of Adam, which falls linearly to zero over the last quarter of the
         epochs, once the windows of the likelihood have narrowed. In step 2 it is
