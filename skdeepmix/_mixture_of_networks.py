@@ -325,7 +325,9 @@ class MixtureOfNetworksModule(ParzenModule):
         codes = self._map_to_cube(data)
         order = torch.randperm(len(data), generator=self.generator, device=data.device)
         n_held_out = min(int(self.validation_fraction * len(data)), HELD_OUT_ROWS)
-        # Too few to hold any out: rows are both.
+        # Too few to hold any out, as a single row has no scale: rows are both.
+        if n_held_out == 1:
+            n_held_out = 0
         held_out, train = order[: n_held_out or HELD_OUT_ROWS], order[n_held_out:]
         members = self._members(data, train)
         data.memo = known = _Known(codes, train, held_out, members)

@@ -315,9 +315,10 @@ class MPCCModule(ParzenModule):
         center = z.mean(0)
         z = z - center
         sizes = resp.sum(0).unsqueeze(1)
-        means = resp.T @ z / sizes.clamp(min=1)  # 0 for a cluster without rows
-        variances = resp.T @ z.square() / sizes.clamp(min=1) - means.square()
-        pooled = (sizes * variances).sum(0) / sizes.sum().clamp(min=1)
+        mass = sizes.clamp(min=1e-3)
+        means = resp.T @ z / mass  # 0 for a cluster without rows
+        variances = resp.T @ z.square() / mass - means.square()
+        pooled = (sizes * variances).sum(0) / mass.sum()
         variances = torch.where(sizes > 0, variances, pooled).clamp(min=0)
         scale = pooled.mean().clamp(min=0).sqrt()
         scale = torch.where(scale > 0, scale, 1.0)

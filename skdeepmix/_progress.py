@@ -1,6 +1,9 @@
 """What `verbose` shows while a model is fitted."""
 
 from contextlib import contextmanager
+from importlib.metadata import version
+
+from sklearn.utils.fixes import parse_version
 
 try:
     import rich.console
@@ -9,6 +12,11 @@ try:
     import rich.text
 except ImportError:
     rich = None
+else:
+    # Older ones show a single display at a time, and fail beside that of a callback or
+    # of another fit.
+    if parse_version(version("rich")) < parse_version("14.1"):
+        rich = None
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """How a fit behaves: interrupts, stopping, callbacks, silence, randomness, state."""
 
+import importlib.metadata
 import io
 import os
 import pickle
 import pickletools
 import random
 import re
+import runpy
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -169,14 +172,46 @@ def test_callbacks_see_parallel_restarts():
     assert sum(row["task_name"] == "epoch" for row in logs) == 2 * 4
 
 
+class EnoughAfterOne(FitCallback):
+    """End the fit after its first run, and count tasks and what came too late."""
+
+    def __init__(self):
+        self.n_begun = self.n_late = 0
+        self.is_over = False
+
+    def teardown(self, estimator, context):
+        self.is_over = True
+
+    def on_fit_task_begin(self, estimator, context):
+        self.n_begun += context.task_name == "init"
+        self.n_late += self.is_over
+
+    def on_fit_task_end(self, estimator, context):
+        self.n_late += self.is_over
+        return context.task_name == "init"
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_no_run_begins_after_a_callback_has_had_enough(n_jobs):
+    callback = EnoughAfterOne()
+    model = small(n_init=8, n_jobs=n_jobs).set_callbacks(callback)
+    with joblib.parallel_config("threading"):
+        model.fit(X)
+    time.sleep(0.2)
+    assert callback.n_late == 0
+    # Each thread may have taken a second one before the first result was seen.
+    assert callback.n_begun <= (1 if n_jobs == 1 else 4)
+    assert_usable(model)
+
+
 def test_an_interrupt_between_parallel_restarts_keeps_the_finished_ones():
     def runs():
         yield SimpleNamespace(interrupted=False, stopped=False)
         raise KeyboardInterrupt
 
-    (kept,), interrupted = GaussianMixtureVAE._gather(runs())
-    assert interrupted
-    assert not kept.interrupted
+    finished = []
+    assert GaussianMixtureVAE._gather(runs(), finished)
+    assert [run.interrupted for run in finished] == [False]
 
 
 def test_an_interrupt_between_restarts_says_how_many_have_finished(monkeypatch):
@@ -239,6 +274,14 @@ def test_failed_refit_leaves_no_mixture_of_two_fits():
     with pytest.raises(NotFittedError):
         model.predict(X[:, :2])
     assert_equal_fits(model.set_params(learning_rate=1e-3).fit(X), small().fit(X))
+
+
+def test_refit_that_fails_before_any_work_leaves_no_mixture_of_two_fits():
+    model = small().fit(X)
+    with pytest.raises(ValueError, match="n_samples = 1"):
+        model.fit(np.ones((1, 5)))
+    with pytest.raises(NotFittedError):
+        model.predict(X)
 
 
 # Modes of torch that the caller is in.
@@ -642,6 +685,13 @@ def test_verbose_names_every_term_of_the_bound_without_rich(capsys, monkeypatch)
         shown = ", ".join(f"{name} {number}" for name in names)
         assert re.fullmatch(f"GaussianMixtureVAE: epoch {i + 1}/4, {shown}", line)
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize(("found", "is_used"), [("13.9.4", False), ("14.1.0", True)])
+def test_rich_that_shows_one_display_at_a_time_is_not_used(found, is_used, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: found)
+    names = runpy.run_path(_progress.__file__)
+    assert (names["rich"] is not None) is is_used
 
 
 def test_verbose_changes_no_result(capsys):

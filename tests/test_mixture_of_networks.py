@@ -325,6 +325,31 @@ def test_held_out_rows_are_capped_where_none_is_held_out():
     assert len(known.train) == 1100
 
 
+def test_a_single_row_is_not_held_out():
+    X = np.random.RandomState(0).normal(size=(19, 2))
+    known = make_module(X)._known(Rows(X, Scaling.fit(X), batch_size=5))
+    assert len(known.held_out) == len(known.train) == 19
+
+
+@pytest.mark.parametrize("distance", [10, 30, 100, 300])
+def test_the_window_of_the_score_has_the_scale_of_tight_clusters(distance, monkeypatch):
+    # Draws of the true density, whatever the networks: only the window may be wrong.
+    def draw(n):
+        return torch.from_numpy(centers[:, None] + rng.normal(size=(3, n, 10)))
+
+    rng = np.random.RandomState(0)
+    centers = distance * np.eye(10)[:3] / np.sqrt(2)
+    rows, draws = draw(200).flatten(0, 1), draw(1000)
+    module = make_module(rows.numpy()).double()
+    monkeypatch.setattr(module, "drawn_rows", lambda: draws)
+    module.set_row_bandwidth(rows)
+    best = parzen_log_likelihood(
+        draws.flatten(0, 1), rows, X_validation=rows, bandwidths=np.geomspace(0.1, 9)
+    )
+    assert module.row_bandwidth.item() == pytest.approx(best.bandwidth, rel=0.15)
+    assert module.log_prob(rows).mean().item() == pytest.approx(best.mean, abs=0.1)
+
+
 def test_score_samples_is_a_density_of_windows_in_data_units():
     X, _ = make_two_moons(600, random_state=0)
     X = 7 * X + 3

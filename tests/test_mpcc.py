@@ -353,6 +353,18 @@ def test_initialize_puts_the_prior_on_the_clusters_in_their_unit():
     assert np.mean(scales**2) == pytest.approx(1, abs=1e-4)
 
 
+def test_initialize_takes_the_mean_of_a_cluster_of_less_than_one_row():
+    module = make_module(min_scale=0.0).float().eval()
+    X = np.random.RandomState(0).randn(60, 4)
+    targets = torch.eye(3)[np.arange(60) % 2]
+    targets[-1] = torch.tensor([0.0, 0.7, 0.3])
+    data = Rows(X, Scaling(), targets=targets)
+    with torch.no_grad():
+        module.initialize(data)
+        z = module.embed(torch.from_numpy(X[-1:]).float())
+    torch.testing.assert_close(module.means[2:].detach(), z)
+
+
 def test_guidance_teaches_the_encoder_clusters_and_the_generator_rows():
     module = make_module()
     x, targets = draw(12, 4), torch.eye(3, dtype=torch.float64)[[0, 1, 2] * 4]

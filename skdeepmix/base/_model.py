@@ -6,6 +6,7 @@ import warnings
 from abc import ABC
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import starmap, takewhile
 from numbers import Integral, Real
 
 import numpy as np
@@ -52,8 +53,6 @@ from skdeepmix.networks import MLP, NetworkSpec
 
 # Rows farther away than this many scales get float64 arithmetic.
 FAR = 1e6
-# Fitted attributes that the validation of X sets.
-OF_INPUT = {"n_features_in_", "feature_names_in_"}
 # Hidden layers of the default network for fewer rows than the given number: few rows
 # have little to teach, and a large network would make small fits slow.
 DEFAULT_LAYERS = {1000: (128, 128), 5000: (500, 500), math.inf: (500, 500, 2000)}
@@ -147,6 +146,7 @@ class BaseDeepModel(
             If clusters died out or collapsed, if the module complains, of a game that
             went wrong for example, or if the fit was interrupted.
         """
+        self._forget()
         X = self._validate_rows(X, reset=True)
         self._check_fit(X)
         n_jobs = self._n_parallel()
@@ -160,13 +160,20 @@ class BaseDeepModel(
         # Made here, since workers cannot add to the tree of tasks.
         tasks = [context.subcontext("init", max_subtasks=self.max_iter) for _ in seeds]
         fit_once = partial(self._fit_once, X, y, device)
+        finished = []
+        wanted = takewhile(
+            lambda _: not any(run.stopped for run in finished),
+            zip(seeds, tasks, strict=True),
+        )
         if n_jobs == 1:  # whatever the backend: some have no generators
-            runs = map(fit_once, seeds, tasks)
+            runs = starmap(fit_once, wanted)
         else:
             # Copies for the workers: a memory map would be read batch by batch.
-            parallel = Parallel(n_jobs, return_as="generator", max_nbytes=None)
-            runs = parallel(map(delayed(fit_once), seeds, tasks))
-        finished, interrupted = self._gather(runs)
+            parallel = Parallel(
+                n_jobs, return_as="generator", pre_dispatch="n_jobs", max_nbytes=None
+            )
+            runs = parallel(starmap(delayed(fit_once), wanted))
+        interrupted = self._gather(runs, finished)
         best = self._best(finished, X)
         if interrupted:
             kept = (
@@ -189,30 +196,29 @@ class BaseDeepModel(
         return self
 
     @staticmethod
-    def _gather(runs):
-        """Collect runs until one is interrupted or a callback has had enough."""
-        finished = []
+    def _gather(runs, finished):
+        """Collect runs until one is interrupted; tell whether one was."""
         try:
             for run in runs:
                 finished.append(run)
-                if run.interrupted or run.stopped:
-                    return finished, run.interrupted
+                if run.interrupted:
+                    return True
         except KeyboardInterrupt:
             if not finished:
                 raise
-            return finished, True
-        return finished, False
+            return True
+        return False
 
     def _check_fit(self, X):
         """Find what is wrong with parameters and rows before any work."""
 
+    def _forget(self):
+        """Drop what an earlier fit found: should this one fail, none is left."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+
     def _freeze(self, X):
         """Fix what later calls need, whatever parameters are set after the fit."""
-        # What an earlier fit found belongs to what that one froze: should this fit
-        # fail, the model is not fitted.
-        for name in set(vars(self)) - OF_INPUT:
-            if name.endswith("_"):
-                delattr(self, name)
         self._dtype = inference_dtype(X)
         rescales = LIKELIHOODS[self.likelihood].rescales
         self._scaling = Scaling.fit(X) if rescales else Scaling()

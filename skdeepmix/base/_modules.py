@@ -744,10 +744,23 @@ class ParzenModule(MixtureModule):
         ----------
         x : torch.Tensor of shape (n, n_features)
             Rows.
+
+        Notes
+        -----
+        If the smallest bandwidth of :func:`~skdeepmix.distributions.parzen_bandwidths`
+        is the likeliest, as in tight clusters far apart, whose own scale is not that of
+        their distances, as many below it are compared, down to a thousandth of the
+        median distance.
         """
         bandwidths = parzen_bandwidths(x)
-        log_probs = self._log_probs_of_rows(x, bandwidths)
-        self.row_bandwidth.copy_(self.likeliest(log_probs, bandwidths)[0])
+        bandwidth = self._likeliest_row_bandwidth(x, bandwidths)
+        if bandwidth == bandwidths[0]:
+            below = bandwidths * (bandwidths[0] / bandwidths[-1])
+            bandwidth = self._likeliest_row_bandwidth(x, below)
+        self.row_bandwidth.copy_(bandwidth)
+
+    def _likeliest_row_bandwidth(self, x, bandwidths):
+        return self.likeliest(self._log_probs_of_rows(x, bandwidths), bandwidths)[0]
 
     def likeliest(self, log_probs, bandwidths):
         """Bandwidth with the largest mean log-likelihood, and that.

@@ -57,16 +57,17 @@ def gaussian_kl(mean, log_var, prior_mean=None, prior_log_var=None):
     mean, log_var : torch.Tensor of shape (..., n_dims)
         Mean and log-variance of the first Gaussian.
     prior_mean, prior_log_var : torch.Tensor of shape (..., n_dims) or None
-        Mean and log-variance of the second; None is the standard normal.
+        Mean and log-variance of the second; None is that of the standard normal.
 
     Returns
     -------
     kl : torch.Tensor of shape (...)
         Divergences, at least 0; shapes are broadcast.
     """
-    if prior_mean is None:
-        return 0.5 * (mean.square() + log_var.expm1() - log_var).sum(-1)
-    gap = log_var - prior_log_var
-    scaled = (mean - prior_mean).square() * (-prior_log_var).exp()
+    gap = log_var
+    scaled = (mean if prior_mean is None else mean - prior_mean).square()
+    if prior_log_var is not None:
+        gap = log_var - prior_log_var
+        scaled = scaled * (-prior_log_var).exp()
     # expm1: exp(gap) - 1 - gap would round to less than 0 for close Gaussians.
     return 0.5 * (scaled + gap.expm1() - gap).sum(-1)

@@ -134,6 +134,19 @@ def test_default_prior_is_the_standard_normal():
     torch.testing.assert_close(gaussian_kl(mean, log_var), expected)
 
 
+def test_either_part_of_the_prior_may_be_that_of_the_standard_normal():
+    mean, log_var, prior_mean, prior_log_var = draw(4, 6, 3)
+    zeros = torch.zeros_like(mean)
+    torch.testing.assert_close(
+        gaussian_kl(mean, log_var, prior_mean=prior_mean),
+        gaussian_kl(mean, log_var, prior_mean, zeros),
+    )
+    torch.testing.assert_close(
+        gaussian_kl(mean, log_var, prior_log_var=prior_log_var),
+        gaussian_kl(mean, log_var, zeros, prior_log_var),
+    )
+
+
 @given(coordinates, log_variances, coordinates, log_variances)
 def test_kl_is_not_negative(mean, log_var, prior_mean, prior_log_var):
     values = tensor(mean), tensor(log_var), tensor(prior_mean), tensor(prior_log_var)
