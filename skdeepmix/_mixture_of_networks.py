@@ -523,7 +523,8 @@ class MixtureOfNetworks(BaseDeepMixture):
         start alone (step 1 of [1]_), before memberships are estimated (step 2).
     validation_fraction : float, default=0.1
         Fraction of the rows, at most 1,000, by whose log-likelihood bandwidths and the
-        best epoch are chosen, and which the networks do not learn from.
+        best epoch are chosen, and which the networks do not learn from. If that is less
+        than two rows, all are used for both.
     weight_decay : float, default=0.0
         Decoupled weight decay of the networks.
     init : str, array-like or clusterer, default="neighbors"

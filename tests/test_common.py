@@ -1,6 +1,6 @@
 """Every estimator passes every check of scikit-learn on its default parameters.
 
-Checks of containers alone, which fit up to a dozen times, take fewer epochs.
+Checks of containers alone take fewer epochs.
 """
 
 import importlib
@@ -38,17 +38,30 @@ LEFT_OUT_CHECKS = [
     estimator_checks.check_transformer_get_feature_names_out_pandas,
 ]
 
-# Containers and types do not depend on epochs.
+# Containers, names and types do not depend on epochs, and each of these checks fits up
+# to a dozen times. Equal fits would show more after many epochs, but
+# test_neighbor_graph has what parted them.
 CHECKS_OF_CONTAINERS = [
     estimator_checks.check_estimator_sparse_array,
     estimator_checks.check_estimator_sparse_matrix,
     estimator_checks.check_estimators_dtypes,
+    estimator_checks.check_global_output_transform_pandas,
+    estimator_checks.check_global_set_output_transform_polars,
+    estimator_checks.check_set_output_transform,
+    estimator_checks.check_set_output_transform_pandas,
+    estimator_checks.check_set_output_transform_polars,
     estimator_checks.check_transformer_data_not_an_array,
 ]
 
 
 def name_of(value):
     return getattr(value, "__name__", type(value).__name__)
+
+
+def prepared(estimator, check):
+    """Take the defaults, but few epochs where a check is of containers."""
+    few = {"max_iter": 10} if check in CHECKS_OF_CONTAINERS else {}
+    return clone(estimator).set_params(**few)
 
 
 @pytest.fixture
@@ -59,9 +72,7 @@ def no_skip(monkeypatch):
 
 @parametrize_with_checks(ESTIMATORS)
 def test_check_estimator(estimator, check):
-    if check.func in CHECKS_OF_CONTAINERS:
-        estimator = clone(estimator).set_params(max_iter=10)
-    check(estimator)
+    check(prepared(estimator, check.func))
 
 
 # Four of the checks fit on a frame and transform an array, and the other way round.
@@ -70,11 +81,7 @@ def test_check_estimator(estimator, check):
 @pytest.mark.parametrize("check", LEFT_OUT_CHECKS, ids=name_of)
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
 def test_check_that_check_estimator_leaves_out(estimator, check):
-    if "output_transform" in check.__name__:
-        # Eight fits each. Containers and names do not depend on epochs; equal fits
-        # would show more after many, but test_neighbor_graph has what parted them.
-        estimator = clone(estimator).set_params(max_iter=10)
-    check(type(estimator).__name__, clone(estimator))
+    check(type(estimator).__name__, prepared(estimator, check))
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)

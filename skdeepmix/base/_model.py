@@ -161,6 +161,7 @@ class BaseDeepModel(
         tasks = [context.subcontext("init", max_subtasks=self.max_iter) for _ in seeds]
         fit_once = partial(self._fit_once, X, y, device)
         finished = []
+        # No run is dispatched once a callback has had enough; those under way end.
         wanted = takewhile(
             lambda _: not any(run.stopped for run in finished),
             zip(seeds, tasks, strict=True),
