@@ -469,6 +469,14 @@ def baselines_and_spectral(X, n_clusters, seed):
     )
 
 
+class _Clock(FitCallback):
+    """Note when a task ended, before an estimator is made of it for later callbacks."""
+
+    def on_fit_task_end(self, estimator, context):
+        """Look at the clock."""
+        self.time = perf_counter()
+
+
 class Curve(FitCallback):
     """Callback that records how a fit goes, against known classes.
 
@@ -487,11 +495,14 @@ class Curve(FitCallback):
 
     Attributes
     ----------
+    callbacks : tuple of callback
+        What to set: this one behind a clock.
     points : list of dict
         `init` (from 0), `epoch` (from 1), `seconds` since the fit began,
         less those spent here, `acc`, `purity` and, with `X_val`, `score`.
     seconds : float
-        Time spent here, to be taken off the time of the fit.
+        Time spent here and on the estimators that are looked at, to be taken off the
+        time of the fit.
     """
 
     def __init__(self, X, y, every=1, X_val=None):
@@ -499,6 +510,8 @@ class Curve(FitCallback):
         self.points = []
         self.seconds = 0.0
         self._begin = None
+        self._clock = _Clock()
+        self.callbacks = self._clock, self
 
     def setup(self, estimator, context):
         """Forget earlier fits."""
@@ -510,21 +523,22 @@ class Curve(FitCallback):
         """Record a point if the task is an epoch whose turn it is."""
         epoch = context.task_id + 1
         due = epoch == 1 or epoch % self.every == 0
-        if context.task_name != "epoch" or not due or fitted_estimator is None:
-            return
-        start = perf_counter()
+        if context.task_name == "epoch" and due and fitted_estimator is not None:
+            self._record(context.parent.task_id, epoch, fitted_estimator)
+        self.seconds += perf_counter() - self._clock.time
+
+    def _record(self, init, epoch, fitted_estimator):
         labels = fitted_estimator.predict(self.X)
         point = {
-            "init": context.parent.task_id,
+            "init": init,
             "epoch": epoch,
-            "seconds": start - self._begin - self.seconds,
+            "seconds": self._clock.time - self._begin - self.seconds,
             "acc": clustering_accuracy(self.y, labels),
             "purity": purity_score(self.y, labels),
         }
         if self.X_val is not None:
             point["score"] = fitted_estimator.score(self.X_val)
         self.points.append(point)
-        self.seconds += perf_counter() - start
 
     def columns(self):
         """All points, by column.
@@ -614,7 +628,7 @@ def fit_and_record(
     held_out = [rows for name, rows in score_on.items() if name != "score"]
     curve = Curve(X, y, every or 1, *held_out[:1])
     if every and hasattr(estimator, "set_callbacks"):
-        estimator.set_callbacks(curve)
+        estimator.set_callbacks(*curve.callbacks)
     with _not_interrupted():
         start = perf_counter()
         estimator.fit(X)

@@ -150,8 +150,8 @@ class MixtureOfNetworksModule(ParzenModule):
         self.register_buffer("kernel_scales", kernel_scales)
         # Factor on the next step of every network.
         self.register_buffer("step_factors", torch.ones(n_clusters))
-        # How often a dead network was given rows.
-        self.register_buffer("n_revived", torch.tensor(0))
+        # How often a dead network was given rows, in epochs that are not kept too.
+        self.n_revived = 0
         self.held_out_loss = math.inf
 
     # Rows, codes and the unit cube
@@ -233,10 +233,7 @@ class MixtureOfNetworksModule(ParzenModule):
             self.step_factors,
             weight_decay=self.weight_decay,
         )
-        if self.autoencoder is None:
-            return {"networks": networks}
-        autoencoder = self.autoencoder.optimizers(learning_rate)["all"]
-        return {"autoencoder": autoencoder, "networks": networks}
+        return self.pretraining_optimizers(learning_rate) | {"networks": networks}
 
     def pretraining_optimizers(self, learning_rate):
         """Make the player of the autoencoder, if there is one."""
@@ -245,9 +242,7 @@ class MixtureOfNetworksModule(ParzenModule):
         return {"autoencoder": self.autoencoder.optimizers(learning_rate)["all"]}
 
     def pretraining_epoch(self, data):
-        """Moves of one epoch of the autoencoder, if there is one."""
-        if self.autoencoder is None:
-            return ()
+        """Moves of one epoch of the autoencoder, which alone has a pre-training."""
         return self.autoencoder.pretraining_epoch(data)
 
     def initialize(self, data):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from sklearn.base import ClusterMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import NotFittedError
@@ -27,9 +26,7 @@ from skdeepmix.base import _model
 from skdeepmix.networks import MLP, ConvNet
 from skdeepmix.utils.discovery import all_estimators
 
-CLUSTERERS = {
-    name: cls for name, cls in all_estimators() if issubclass(cls, ClusterMixin)
-}
+CLUSTERERS = dict(all_estimators("cluster"))
 METHODS = ["predict", "predict_proba", "transform", "score_samples", "score"]
 X, y = make_blobs(60, n_features=3, centers=4, random_state=0)
 
@@ -543,8 +540,13 @@ LEGITIMATE = {
 
 @pytest.mark.filterwarnings("ignore:(Number of|The clusters)")
 @pytest.mark.parametrize("name", LEGITIMATE)
-@pytest.mark.parametrize("init", ["neighbors", "k-means++", "random"])
-@pytest.mark.parametrize("cls", CLUSTERERS.values(), ids=CLUSTERERS)
+@pytest.mark.parametrize(
+    ("cls", "init"),
+    # The starts are the base's, but for that without a start.
+    [(cls, "neighbors") for cls in CLUSTERERS.values()]
+    + [(GaussianMixtureVAE, init) for init in ("k-means++", "random")]
+    + [(MixtureOfNetworks, "random")],
+)
 def test_legitimate_data_give_finite_results(cls, init, name):
     rows = LEGITIMATE[name]
     model = small(cls, init=init).fit(rows)

@@ -99,7 +99,7 @@ class Stepper(CallbackSupportMixin, BaseEstimator):
                 estimator=self,
                 X=X,
                 y=y,
-                reconstruction_attributes=lambda: {"threshold_": self.threshold_},
+                reconstruction_attributes=self._attributes,
             )
         try:
             if self.interrupt:
@@ -112,6 +112,9 @@ class Stepper(CallbackSupportMixin, BaseEstimator):
         self.start_labels_ = np.zeros(len(X), dtype=int)
         self.n_iter_, self.n_iter_guided_ = self.max_iter, 2
         return self
+
+    def _attributes(self):
+        return {"threshold_": self.threshold_}
 
     def predict(self, X):
         return self.predict_proba(X).argmax(axis=1)
@@ -270,7 +273,7 @@ def test_baselines_leave_out_full_covariances_in_many_dimensions(module):
 def test_curve_records_accuracy_and_score_and_leaves_the_fit_alone(module, rows):
     X, y = rows
     curve = module.Curve(X, y, every=2, X_val=X)
-    model = Stepper().set_callbacks(curve).fit(X)
+    model = Stepper().set_callbacks(*curve.callbacks).fit(X)
     np.testing.assert_array_equal(model.labels_, Stepper().fit(X).labels_)
     columns = curve.columns()
     seconds = columns.pop("seconds")
@@ -285,6 +288,21 @@ def test_curve_records_accuracy_and_score_and_leaves_the_fit_alone(module, rows)
     assert curve.score_at(3, "acc") == 0.8
     assert curve.score_at(0, "acc") is None
     assert curve.seconds > 0
+
+
+def test_estimators_that_a_curve_looks_at_are_no_time_of_the_fit(module, rows):
+    X, y = rows
+    pause = 0.05
+
+    class SlowToShow(Stepper):
+        def _attributes(self):
+            time.sleep(pause)
+            return super()._attributes()
+
+    curve = module.Curve(X, y, every=2)
+    SlowToShow(max_iter=4).set_callbacks(*curve.callbacks).fit(X)
+    assert curve.seconds >= 4 * pause
+    assert curve.columns()["seconds"][-1] < curve.seconds
 
 
 def test_curve_does_not_guess_which_restart_was_kept(module, rows):

@@ -7,9 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import sparse
 from scipy.special import expit, logsumexp, softmax, xlog1py, xlogy
 from scipy.stats import entropy, multivariate_normal, norm
 from sklearn.base import clone
@@ -762,32 +759,6 @@ def test_sample_follows_random_state_of_the_model_by_default(model):
 # Invariances
 
 
-@given(exponent=st.integers(-20, 20))
-def test_a_power_of_two_changes_units_and_nothing_else(quick, blobs, exponent):
-    X, _ = blobs
-    factor = 2.0**exponent
-    scaled = clone(quick).fit(factor * X)
-    np.testing.assert_array_equal(scaled.labels_, quick.labels_)
-    np.testing.assert_array_equal(
-        scaled.predict_proba(factor * X), quick.predict_proba(X)
-    )
-    assert scaled.loss_curve_ == quick.loss_curve_
-    np.testing.assert_array_equal(
-        scaled.cluster_centers_, factor * quick.cluster_centers_
-    )
-    for noise in (False, True):
-        drawn, labels = quick.sample(9, observation_noise=noise, random_state=1)
-        other, other_labels = scaled.sample(9, observation_noise=noise, random_state=1)
-        np.testing.assert_array_equal(other, factor * drawn)
-        np.testing.assert_array_equal(other_labels, labels)
-    np.testing.assert_allclose(
-        scaled.score_samples(factor * X),
-        quick.score_samples(X) - 4 * exponent * np.log(2),
-        rtol=1e-12,
-        atol=1e-9,
-    )
-
-
 def test_float32_and_float64_give_the_same_fit(blobs):
     X = blobs[0].astype(np.float32)
     single, double = (make_model().fit(X.astype(dtype)) for dtype in ("f4", "f8"))
@@ -796,31 +767,6 @@ def test_float32_and_float64_give_the_same_fit(blobs):
     np.testing.assert_allclose(
         single.predict_proba(X), double.predict_proba(X), atol=1e-4
     )
-
-
-@pytest.mark.parametrize("permutation", list(itertools.permutations(range(3))))
-def test_permuted_labels_of_the_start_permute_the_clusters(blobs, permutation):
-    X, y = blobs
-    permutation = np.array(permutation)
-    plain, permuted = (
-        make_model(init=labels, max_iter=10).fit(X) for labels in (y, permutation[y])
-    )
-    np.testing.assert_array_equal(plain.labels_, y)
-    np.testing.assert_array_equal(permuted.labels_, permutation[y])
-    np.testing.assert_allclose(
-        permuted.cluster_centers_[permutation], plain.cluster_centers_, atol=0.05
-    )
-
-
-@pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csr_array])
-def test_sparse_rows_give_the_fit_of_dense_rows(blobs, container):
-    X = np.where(blobs[0] > 1, blobs[0], 0)
-    S = container(X)
-    dense, of_sparse = make_model().fit(X), make_model().fit(S)
-    np.testing.assert_array_equal(of_sparse.labels_, dense.labels_)
-    np.testing.assert_allclose(of_sparse.loss_curve_, dense.loss_curve_, rtol=1e-3)
-    np.testing.assert_allclose(dense.predict_proba(S), dense.predict_proba(X))
-    np.testing.assert_allclose(dense.score_samples(S), dense.score_samples(X))
 
 
 @pytest.mark.parametrize("encoder", [MLP((8,)), ConvNet((1, 5, 6), channels=(2,))])
@@ -922,68 +868,3 @@ def test_collapsed_restarts_do_not_vote_for_each_other():
     model = make_model()
     model._training_proba = lambda restart, X: fits[restart]
     assert model._best(list(fits), None) == "good"
-
-
-def states_equal(first, second):
-    first, second = first.module_.state_dict(), second.module_.state_dict()
-    return all(torch.equal(first[name], second[name]) for name in first)
-
-
-@pytest.mark.filterwarnings("ignore:The clusters collapsed")
-@pytest.mark.parametrize("init", ["k-means++", "random"])
-@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
-def test_an_int_gives_the_same_model_twice(blobs, init):
-    X, _ = blobs
-    first, again, other = (
-        make_model(init=init, max_iter=3, random_state=seed).fit(X)
-        for seed in (0, 0, 1)
-    )
-    assert states_equal(first, again)
-    assert first.loss_curve_ == again.loss_curve_
-    np.testing.assert_array_equal(first.labels_, again.labels_)
-    assert not states_equal(first, other)
-
-
-def test_refitting_gives_the_same_model(quick, blobs):
-    again = clone(quick).fit(blobs[0][::-1]).fit(blobs[0])
-    assert states_equal(quick, again)
-
-
-def test_a_random_state_instance_advances(blobs):
-    X, y = blobs
-    random_state = np.random.RandomState(0)
-    first, second = (
-        make_model(init=y, max_iter=1, random_state=random_state).fit(X)
-        for _ in range(2)
-    )
-    of_int = make_model(init=y, max_iter=1, random_state=0).fit(X)
-    assert states_equal(first, of_int)
-    assert not states_equal(first, second)
-
-
-@pytest.fixture
-def numpy_seed():
-    """Seed numpy's global generator for a test, and put it back."""
-    state = np.random.get_state()  # noqa: NPY002
-    yield np.random.seed
-    np.random.set_state(state)  # noqa: NPY002
-
-
-def test_no_random_state_follows_numpy(blobs, numpy_seed):
-    X, y = blobs
-    models = []
-    for seed in (5, 5, 6):
-        numpy_seed(seed)
-        models.append(make_model(init=y, max_iter=1, random_state=None).fit(X))
-    assert states_equal(*models[:2])
-    assert not states_equal(*models[1:])
-
-
-def test_an_int_leaves_the_generator_of_numpy_alone(blobs, numpy_seed):
-    X, y = blobs
-    numpy_seed(5)
-    before = np.random.get_state()  # noqa: NPY002
-    make_model(init=y, max_iter=1).fit(X).sample(3)
-    after = np.random.get_state()  # noqa: NPY002
-    np.testing.assert_array_equal(before[1], after[1])
-    assert before[2:] == after[2:]

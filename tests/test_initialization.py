@@ -43,8 +43,8 @@ def assert_one_hot(resp, labels):
     np.testing.assert_array_equal(resp.argmax(1), labels)
 
 
-@given(st.floats(0.5, 1, exclude_max=True))
-def test_guidance_is_zero_in_the_second_half_of_a_fit(progress):
+@given(st.floats(0.4, 1, exclude_max=True))
+def test_guidance_is_zero_from_two_fifths_of_a_fit(progress):
     assert guidance_weight(progress) == 0
 
 

@@ -8,7 +8,7 @@ from imblearn.over_sampling import KMeansSMOTE
 from imblearn.under_sampling import ClusterCentroids
 from scipy import sparse
 from scipy.stats import loguniform
-from sklearn.base import ClusterMixin, clone
+from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_blobs, make_classification
@@ -30,9 +30,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from skdeepmix.networks import MLP
 from skdeepmix.utils.discovery import all_estimators
 
-CLUSTERERS = {
-    name: cls for name, cls in all_estimators() if issubclass(cls, ClusterMixin)
-}
+CLUSTERERS = dict(all_estimators("cluster"))
 X, y = make_blobs(90, n_features=4, centers=3, cluster_std=0.5, random_state=0)
 
 pytestmark = [

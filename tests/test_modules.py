@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.base import ClusterMixin, clone
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
@@ -20,9 +20,7 @@ from skdeepmix.utils import estimator_checks
 from skdeepmix.utils.discovery import all_estimators
 from skdeepmix.utils.estimator_checks import check_mixture_module, module_factory
 
-CLUSTERERS = {
-    name: cls for name, cls in all_estimators() if issubclass(cls, ClusterMixin)
-}
+CLUSTERERS = dict(all_estimators("cluster"))
 SPECS = {
     "linear": MLP(()),
     "MLP": MLP((16,)),

@@ -194,16 +194,6 @@ def test_bfloat16_is_the_arithmetic_of_the_forward_pass_alone(network, batches):
     assert means["bfloat16"] != means["float32"]
 
 
-def test_threads_share_no_cast_weights(network, batches):
-    def moves():
-        assert torch.is_autocast_enabled("cpu")
-        assert not torch.is_autocast_cache_enabled()
-        yield ({"loss": network(batches[0]).float().mean()},)
-
-    optimizers = {"all": torch.optim.SGD(network.parameters(), 0.0)}
-    assert take_moves(moves(), optimizers, "bfloat16")
-
-
 @pytest.mark.parametrize(
     ("found", "native"),
     [

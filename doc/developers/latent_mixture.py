@@ -179,7 +179,7 @@ class LatentMixtureVAE(BaseDeepMixture):
 class AdversarialModule(LatentMixtureModule):
     """The same networks trained by a game: a critic, a generator and an encoder."""
 
-    schedule_end = 1.0
+    keeps_last = True
 
     def __init__(self, n_features, n_clusters, *, encoder, generator, **parameters):
         super().__init__(

@@ -303,20 +303,12 @@ class MixtureModule(LatentModule):
     ----------
     n_clusters : int
         Number K of mixture components.
-    n_latent : int
-        Number L of latent dimensions, the columns of `embed`.
     log_weights : torch.Tensor of shape (n_clusters,)
         Logarithms of the mixing weights.
-    generator : torch.Generator or None
-        Source of noise while the module is trained.
-    replays : Replays or None
-        What replays steps while the module is trained, if anything does.
-    schedule_end : float
-        Fraction of the fit at which the module's own schedules have ended. The step
-        size stays as it is until then, and over the first two fifths in any case.
-    keeps_last : bool
-        Whether the last epoch is kept instead of the best, and the fit never stops
-        early: the losses of a game do not tell epochs apart.
+
+    Notes
+    -----
+    The attributes of :class:`LatentModule` are there as well.
     """
 
     n_clusters: int

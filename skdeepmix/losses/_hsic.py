@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from skdeepmix.losses._mmd import LOG2_E
+from skdeepmix.losses._mmd import LOG2_E, full_dots
 
 
 def dhsic(z, bandwidths=None):
@@ -161,8 +161,6 @@ def log2_kernels(z, bandwidth):
     """Logarithms to base 2 of the Gaussian kernels (K, n, n) of rows (K, n, d)."""
     z = (z - z.detach().mean(-2, keepdim=True)) / bandwidth
     squares = z.square().sum(-1)
-    # A product in bfloat16 would leave few digits of the differences.
-    with torch.autocast(z.device.type, enabled=False):
-        dots = z @ z.mT
     sums = squares.unsqueeze(-1) + squares.unsqueeze(-2)
-    return torch.sub(sums, dots, alpha=2).clamp_min(0) * (-0.5 * LOG2_E)
+    distances = torch.sub(sums, full_dots(z, z), alpha=2).clamp_min(0)
+    return distances * (-0.5 * LOG2_E)

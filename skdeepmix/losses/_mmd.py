@@ -34,9 +34,9 @@ def squared_mmd(x, y, bandwidths, unbiased=True):
     Returns
     -------
     squared_mmd : torch.Tensor of shape (...)
-        Dimensionless. Biased: in [0, 2]. Unbiased, which needs two rows in each set:
-        from :math:`-1/m - 1/n` to 2, and 0 on average for two sets from one
-        distribution.
+        Dimensionless; half precision is computed, and returned, in float32. Biased: in
+        [0, 2]. Unbiased, which needs two rows in each set: from :math:`-1/m - 1/n` to
+        2, and 0 on average for two sets from one distribution.
 
     See Also
     --------
@@ -55,6 +55,8 @@ def squared_mmd(x, y, bandwidths, unbiased=True):
     .. [2] E. Banijamali, A. Ghodsi and P. Poupart. "Generative Mixture of Networks".
            IJCNN 2017, arXiv:1702.03307.
     """
+    dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
+    x, y = x.to(dtype), y.to(dtype)
     shift = x.detach().mean(-2, keepdim=True)
     x, y = x - shift, y - shift
     pairs = (x, x), (y, y), (x, y)
@@ -95,11 +97,20 @@ def mean_kernel(x, y, bandwidths):
     The rows should be about the origin.
     """
     squares = x.square().sum(-1, keepdim=True) + y.square().sum(-1).unsqueeze(-2)
-    distances = torch.sub(squares, x @ y.mT, alpha=2).clamp_min(0)
+    distances = torch.sub(squares, full_dots(x, y), alpha=2).clamp_min(0)
     # In powers of 2, which on some machines take a fraction of the time of exp.
     scales = torch.as_tensor(bandwidths, dtype=x.dtype, device=x.device)
     rates = -0.5 * LOG2_E / scales**2
     return sum((distances * rate).exp2() for rate in rates) / len(rates)
+
+
+def full_dots(x, y):
+    """Products of each row of x (..., m, d) with each of y (..., n, d).
+
+    In bfloat16 they would leave few digits of the differences of rows.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return x @ y.mT
 
 
 def combine_sums(xx, yy, xy, m, n, unbiased):

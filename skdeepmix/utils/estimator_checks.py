@@ -107,10 +107,10 @@ def _owned(module, optimizers):
 def _train_epoch(module, data):
     """Take the moves of one epoch of pre-training and one of the fit; return terms."""
     module.train()
-    parts = (
-        (module.pretraining_optimizers(1e-2), module.pretraining_epoch(data)),
-        (module.optimizers(1e-2), module.epoch(data, 0.0)),
-    )
+    parts = [(module.optimizers(1e-2), module.epoch(data, 0.0))]
+    # Without a player there is no pre-training.
+    if pretraining := module.pretraining_optimizers(1e-2):
+        parts.insert(0, (pretraining, module.pretraining_epoch(data)))
     moves = []
     for optimizers, epoch in parts:
         for terms, *players in epoch:

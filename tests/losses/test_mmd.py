@@ -181,3 +181,13 @@ def test_median_distance_leaves_out_equal_rows():
 @pytest.mark.parametrize("n", [0, 1, 4])
 def test_median_distance_of_rows_that_do_not_differ_is_0(n):
     assert median_distance(torch.ones(n, 3)) == 0
+
+
+def test_autocast_costs_no_precision():
+    x, y = (draw(20, 3, seed=seed).float() for seed in range(2))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = squared_mmd(x, x + 0.01 * y, [0.5, 1.0])
+        half = squared_mmd(x.bfloat16(), y, [0.5, 1.0])
+    assert found.dtype == half.dtype == torch.float32
+    torch.testing.assert_close(found, squared_mmd(x, x + 0.01 * y, [0.5, 1.0]))
+    torch.testing.assert_close(half, squared_mmd(x.bfloat16().float(), y, [0.5, 1.0]))
