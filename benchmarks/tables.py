@@ -681,7 +681,8 @@ TABLES = (
     ),
     Study(
         "starts_pretraining",
-        "ACC of the start, and the time until it, by the length of the pre-training",
+        "ACC of the start, and the time until its first epoch has ended, by the length "
+        "of the pre-training",
         "starts_pretraining",
         studies.pretrainings,
     ),
