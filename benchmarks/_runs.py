@@ -8,6 +8,7 @@ after an interruption; to run something again, delete its lines.
 import argparse
 import json
 import math
+import multiprocessing
 import os
 import platform
 import re
@@ -15,6 +16,8 @@ import shlex
 import signal
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -807,8 +810,51 @@ def _not_interrupted():
 # The command line
 
 
+def alone(function, *args):
+    """Call a function in a process of its own; warn if it fails.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module that the process can import.
+    *args : object
+        What can be pickled.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as executor:
+        error = executor.submit(function, *args).exception()
+    if error is not None:
+        text = f"{function.__name__}{args} failed: {error!r}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+def timing_parser(description, repeats=None):
+    """Options of scripts that time calls.
+
+    Parameters
+    ----------
+    description : str
+        First line of the help.
+    repeats : int or None, default=None
+        Default of `--repeats`; None is no such option.
+
+    Returns
+    -------
+    parser : argparse.ArgumentParser
+        With `threads`, `results` and `repeats`.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--threads", type=int, help="default: as they are")
+    parser.add_argument(
+        "--results", metavar="DIR", type=Path, default=RESULTS, help="of the .jsonl"
+    )
+    if repeats is not None:
+        parser.add_argument("--repeats", type=int, default=repeats)
+    return parser
+
+
 def parser(description, rows):
-    """Options that all scripts take.
+    """Options of scripts that fit models to data sets.
 
     Parameters
     ----------
@@ -822,7 +868,7 @@ def parser(description, rows):
     parser : argparse.ArgumentParser
         With `data_home`, `rows`, `seeds`, `threads`, `device` and `results`.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = timing_parser(description)
     parser.add_argument(
         "--data-home",
         metavar="DIR",
@@ -839,11 +885,7 @@ def parser(description, rows):
         type=_seeds,
         help="comma-separated, instead of those of the row",
     )
-    parser.add_argument("--threads", type=int, help="default: as they are")
     parser.add_argument("--device", default="auto", help="of our estimators")
-    parser.add_argument(
-        "--results", metavar="DIR", type=Path, default=RESULTS, help="of the .jsonl"
-    )
     return parser
 
 

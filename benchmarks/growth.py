@@ -8,13 +8,9 @@ features in float32 lie in a memory map; every fit has a process of its own, who
 anonymous memory is watched: that which is not the map's, beyond that after imports.
 """
 
-import argparse
-import multiprocessing
 import sys
 import tempfile
 import threading
-import warnings
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +18,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _runs import (
-    RESULTS,
     Runs,
+    alone,
     choices,
     device_name,
     process_memory,
     set_threads,
     timed,
+    timing_parser,
 )
 
 from skdeepmix import GaussianMixtureVAE
@@ -171,12 +168,10 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = timing_parser(__doc__.splitlines()[0])
     options.add_argument("--rows", type=choices(tuple(ROWS)), default=list(ROWS))
     options.add_argument("--starts", type=choices(STARTS), default=list(STARTS))
-    options.add_argument("--threads", type=int, help="default: as they are")
     options.add_argument("--device", default="auto")
-    options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     args = options.parse_args(argv)
     results = args.results / "growth.jsonl"
     runs = Runs(results)
@@ -187,17 +182,11 @@ def main(argv=None):
         for n_rows, n_clusters in ROWS[data]
     ]
     tasks = [task for task in tasks if not runs.done(*task[:2], 0)]
-    context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
         write_rows(path, max((task[2] for task in tasks), default=0))
         for task in tasks:
-            with ProcessPoolExecutor(1, context) as executor:
-                how = args.threads, args.device
-                run = executor.submit(fit_one, results, path, *task, *how)
-            if run.exception() is not None:
-                text = f"{task} failed: {run.exception()!r}"
-                warnings.warn(text, RuntimeWarning, stacklevel=2)
+            alone(fit_one, results, path, *task, args.threads, args.device)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ latter go calls whose tensors stay in a cache; far above it, those that are a do
 small operations. What is there is skipped.
 """
 
-import argparse
 import sys
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import RESULTS, Runs, set_threads, timed
+from _runs import Runs, set_threads, timed, timing_parser
 from speed import peak
 
 from skdeepmix._data import Rows, Scaling
@@ -144,10 +143,8 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--threads", type=int, default=1)
-    options.add_argument("--repeats", type=int, default=20)
-    options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
+    options = timing_parser(__doc__.splitlines()[0], repeats=20)
+    options.set_defaults(threads=1)
     args = options.parse_args(argv)
     set_threads(args.threads)
     runs = Runs(args.results / "micro.jsonl")

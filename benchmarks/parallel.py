@@ -9,7 +9,6 @@ BLAS. Imports are those of new processes. Lines are appended to
 ``benchmarks/results/parallel.jsonl``, and what is there is skipped.
 """
 
-import argparse
 import subprocess
 import sys
 from functools import partial
@@ -23,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import RESULTS, Runs, timed
+from _runs import Runs, set_threads, timed, timing_parser
 
 from skdeepmix import GaussianMixtureVAE
 
@@ -114,10 +113,8 @@ def main(argv=None):
     }
     title = "import of skdeepmix, of torch and scikit-learn"
     rows[title] = [partial(start_python, code) for code in IMPORTS]
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--repeats", type=int, default=5)
-    options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
-    args = options.parse_args(argv)
+    args = timing_parser(__doc__.splitlines()[0], repeats=5).parse_args(argv)
+    set_threads(args.threads)
     runs = Runs(args.results / "parallel.jsonl")
     threads = torch.get_num_threads()
     for setting, pair in rows.items():

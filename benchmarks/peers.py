@@ -9,11 +9,8 @@ out. Everything but our defaults is in float32, on the same device. GemClus has 
 hidden layer.
 """
 
-import multiprocessing
 import sys
-import warnings
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -36,6 +33,7 @@ from _papers import load
 from _runs import (
     UMAP_LAYOUT,
     Runs,
+    alone,
     choices,
     fit_and_record,
     parser,
@@ -541,13 +539,8 @@ def main(argv=None):
         for setting in args.models
         if not runs.done(name, setting, seed)
     ]
-    context = multiprocessing.get_context("spawn")
     for task in tasks:
-        with ProcessPoolExecutor(1, context) as executor:
-            how = args.data_home, args.threads, args.device
-            error = executor.submit(fit_one, path, *task, *how).exception()
-        if error is not None:
-            warnings.warn(f"{task} failed: {error!r}", RuntimeWarning, stacklevel=2)
+        alone(fit_one, path, *task, args.data_home, args.threads, args.device)
     for name in args.rows:
         print(tables.plain(tables.peers_table(name), runs.lines()), end="\n\n")
 

@@ -6,7 +6,6 @@ trains mixtures of VAEs with small networks, in alternating repeats, appends to
 ``benchmarks/results/side_by_side.jsonl`` and skips what is there.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import RESULTS, Runs, set_threads, timed
+from _runs import Runs, set_threads, timed, timing_parser
 
 from skdeepmix import MixtureOfVAEs
 from skdeepmix.networks import MLP
@@ -62,11 +61,8 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--repeats", type=int, default=5)
-    options.add_argument("--threads", type=int, help="default: as they are")
+    options = timing_parser(__doc__.splitlines()[0], repeats=5)
     options.add_argument("--clusters", type=int, nargs="+", default=[2, 5, 10, 50, 100])
-    options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     args = options.parse_args(argv)
     set_threads(args.threads)
     runs = Runs(args.results / "side_by_side.jsonl")

@@ -12,7 +12,6 @@ random: their values do not change the time of a step. Labels are those of MNIST
 repeat.
 """
 
-import argparse
 import os
 import sys
 from functools import partial
@@ -28,7 +27,7 @@ from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _runs import RESULTS, Runs, choices, device_name, set_threads, timed
+from _runs import Runs, choices, device_name, set_threads, timed, timing_parser
 from peers import (
     LAYERS,
     N_LATENT,
@@ -482,13 +481,10 @@ def main(argv=None):
     argv : list of str or None, default=None
         Arguments; None takes those of the process.
     """
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = timing_parser(__doc__.splitlines()[0], repeats=5)
     options.add_argument("--data-home", metavar="DIR", help="folder with mnist.npz")
     options.add_argument("--rows", type=choices(tuple(rows())), default=list(rows()))
-    options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--device", default="cpu")
-    options.add_argument("--threads", type=int, help="default: as they are")
-    options.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     args = options.parse_args(argv)
     set_threads(args.threads)
     device = str(resolve_device(args.device))
