@@ -1,6 +1,5 @@
 """Data sets of the papers in raw units, and synthetic ones."""
 
-from skdeepmix.datasets._arcs import make_arcs
 from skdeepmix.datasets._fetchers import (
     fetch_coil20,
     fetch_isolet,
@@ -13,6 +12,7 @@ from skdeepmix.datasets._fetchers import (
     fetch_yaleb,
 )
 from skdeepmix.datasets._toys import (
+    make_arcs,
     make_moon_circle,
     make_two_circles,
     make_two_moons,
