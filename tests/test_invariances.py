@@ -178,3 +178,14 @@ def test_sparse_rows_give_the_fit_of_dense_rows(cls):
         np.testing.assert_allclose(
             getattr(dense, method)(sparse.csr_array(rows)), getattr(dense, method)(rows)
         )
+
+
+@every_clusterer
+def test_more_latents_than_features_leave_samples_in_their_clusters(cls):
+    rows, classes = make_blobs(300, centers=8 * np.eye(3, 2), random_state=0)
+    parameters = {"encoder": MLP((64, 64)), "n_latent": 6, "batch_size": 50}
+    parameters |= {"learning_rate": 3e-3, "max_iter": 40, "init": classes}
+    fitted = make_model(cls, **parameters).fit(rows)
+    drawn, labels = fitted.sample(300, random_state=1)
+    assert (fitted.predict(drawn) == labels).mean() > 0.95
+    np.testing.assert_array_equal(fitted.predict(fitted.cluster_centers_), range(3))

@@ -104,7 +104,8 @@ class Likelihood(nn.Module, ABC):
         Parameters
         ----------
         mean_square : torch.Tensor of shape ()
-            Mean squared error of the decoder, in squared model units.
+            Mean squared error of the decoder, in squared model units. The scale is its
+            root, but no less than that of a likelihood that is new.
         """
 
 
@@ -132,8 +133,10 @@ class GaussianLikelihood(Likelihood):
         return MIN_LOG_SCALE + softplus(self.raw_scale)
 
     def calibrate(self, mean_square):
-        excess = (0.5 * mean_square.log() - MIN_LOG_SCALE).clamp(min=0.1)
-        self.raw_scale.copy_(excess.expm1().log())
+        # An autoencoder with as many latents as features has hardly any error, but draws
+        # of its latents have, beside which less noise would cost thousands of nats.
+        log_scale = (0.5 * mean_square.log()).clamp(min=START_LOG_SCALE)
+        self.raw_scale.copy_((log_scale - MIN_LOG_SCALE).expm1().log())
 
     def log_prob(self, x, out):
         log_scale = self.log_scale
