@@ -65,7 +65,7 @@ class GumbelSoftmaxVAEModule(VariationalModule):
         self.decoder = decoder.build_decoder(n_latent, n_features, generator)
         self.likelihood = LIKELIHOODS[likelihood]()
         self.register_buffer("temperature", torch.tensor(1.0))
-        self.register_buffer("log_weights", torch.tensor(weights).log().float())
+        self.register_buffer("log_weights", torch.from_numpy(np.log(weights)).float())
         self.draw_score_noise(n_importance, n_style, generator)
 
     def posterior(self, features):
@@ -444,6 +444,6 @@ class GumbelSoftmaxVAE(BaseDeepMixture):
         if not (weights > 0).all() or not np.isclose(weights.sum(), 1):
             raise ValueError(
                 f"Expected 'weights' to hold {expected}, got {weights.tolist()} with "
-                f"sum {weights.sum():.4g}."
+                f"sum {weights.sum():.6g}."
             )
         return weights

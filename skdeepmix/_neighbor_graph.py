@@ -188,7 +188,9 @@ def graph_layout(graph, start, seed, n_epochs=100):
     odds = torch.from_numpy(graph.data / graph.data.max()).float()
     layout = torch.from_numpy(start.astype(np.float32))
     for epoch in range(n_epochs):
-        draws = torch.rand(len(odds), generator=generator, device="cpu")
+        draws = torch.rand(
+            len(odds), generator=generator, dtype=odds.dtype, device="cpu"
+        )
         drawn = torch.nonzero(draws < odds).squeeze(1)
         order = torch.randperm(len(drawn), generator=generator, device="cpu")
         # Not by brackets, which are several times slower.

@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing, contextmanager
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from skdeepmix._threads import one_thread_in_workers
 
@@ -68,6 +69,29 @@ def own_modes():
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
         yield
+
+
+class Float32(TorchFunctionMode):
+    """Make float32 of tensors without a type, whatever torch's default is.
+
+    That is one for all threads, but this is for its own.
+    """
+
+    _of_default_type = (torch.empty, torch.ones, torch.rand, torch.randn, torch.zeros)
+    _of_type_of_values = (torch.full, torch.tensor)
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """Call a function of torch."""
+        kwargs = kwargs or {}
+        if kwargs.get("dtype") is None and (
+            func in self._of_default_type
+            or (
+                func in self._of_type_of_values
+                and func(*args, **kwargs).is_floating_point()
+            )
+        ):
+            kwargs["dtype"] = torch.float32
+        return func(*args, **kwargs)
 
 
 def take_moves(moves, optimizers, precision="float32", means=None):

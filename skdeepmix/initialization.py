@@ -314,10 +314,15 @@ def resolve_start(init, n_samples, n_clusters, starts=STARTS):
             f"The 'init' parameter, a {type(init).__name__}, has no fit_predict. Pass "
             "a clusterer or a pipeline that ends in one."
         )
+    if _has_strings(init):
+        raise ValueError(
+            "The labels in 'init' are strings. Pass integers, negative where unknown, "
+            "such as those of sklearn.preprocessing.LabelEncoder."
+        )
     start = check_array(init, ensure_2d=False, input_name="init")
     if len(start) != n_samples:
         raise ValueError(
-            f"The 'init' parameter has {len(start)} rows, but X has {n_samples} "
+            f"The 'init' parameter gives {len(start)} rows, but X has {n_samples} "
             "samples. Pass one label or one row of responsibilities for each sample."
         )
     convert = _one_hot if start.ndim == 1 else _normalized
@@ -369,8 +374,9 @@ def start_responsibilities(init, codes, n_clusters, random_state, data=None):
         )
     with config_context(array_api_dispatch=False):
         if hasattr(start, "fit_predict"):
-            return _one_hot(_fit_labels(start, codes, random_state), n_clusters)
-        if callable(start):
+            labels = _fit_labels(start, codes, random_state)
+            start = resolve_start(labels, len(codes), n_clusters)
+        elif callable(start):
             start = start(codes, n_clusters, random_state, data)
     return start.astype(np.float32)
 
@@ -382,6 +388,13 @@ def _fit_labels(clusterer, codes, random_state):
         if name.split("__")[-1] == "random_state" and parameters[name] is None:
             clusterer.set_params(**{name: draw_seed(random_state)})
     return clusterer.fit_predict(codes)
+
+
+def _has_strings(labels):
+    found = np.asarray(labels)
+    return found.dtype.kind in "OUS" and any(
+        isinstance(label, str | bytes) for label in found.flat
+    )
 
 
 def _one_hot(labels, n_clusters):

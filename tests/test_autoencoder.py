@@ -148,8 +148,8 @@ def test_names_of_the_codes():
         ),
         (
             {"encoder": ConvNet((1, 4, 4))},
-            "The 'image_shape' parameter of ConvNet has 16 elements, but X has 6 "
-            "features.",
+            "The 'image_shape' parameter of ConvNet has 16 elements, but its rows "
+            "have 6 features.",
         ),
     ],
     ids=lambda value: "" if isinstance(value, str) else next(iter(value)),

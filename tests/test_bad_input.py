@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import NotFittedError
@@ -35,6 +36,17 @@ def small(cls=GaussianMixtureVAE, **parameters):
     """Make a model that is fitted in a few hundredths of a second."""
     defaults = {"encoder": MLP((16,)), "n_latent": 2, "max_iter": 10}
     return cls(**defaults | parameters, random_state=0)
+
+
+class Labels(ClusterMixin, BaseEstimator):
+    """Give fixed labels, whatever the rows."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def fit(self, X, y=None):
+        self.labels_ = self.labels
+        return self
 
 
 def raises(error, message):
@@ -229,8 +241,8 @@ def test_cuda_without_a_cuda_device(monkeypatch, device):
 @pytest.mark.parametrize("name", ["encoder", "decoder"])
 def test_image_shape_that_does_not_match(name):
     message = (
-        "The 'image_shape' parameter of ConvNet has 784 elements, but X has 100 "
-        "features."
+        "The 'image_shape' parameter of ConvNet has 784 elements, but its rows have "
+        "100 features."
     )
     with raises(ValueError, message):
         small(**{name: ConvNet(image_shape=(1, 28, 28))}).fit(np.eye(100))
@@ -259,18 +271,24 @@ def test_layer_sizes_that_are_no_counts(sizes):
 def test_negative_data_with_bernoulli_likelihood(bad):
     message = (
         "likelihood='bernoulli' needs X in [0, 1], but X ranges from "
-        f"{X.min():.4g} to {X.max():.4g}. Rescale X, for example with MinMaxScaler, or "
-        "use likelihood='gaussian'."
+        f"{X.min():.8g} to {X.max():.8g}. Rescale X, for example with "
+        "MinMaxScaler(clip=True), or use likelihood='gaussian'."
     )
     with raises(ValueError, message):
         small(likelihood="bernoulli").fit(bad)
+
+
+def test_bernoulli_model_takes_the_rounding_of_a_scaler():
+    rows = np.eye(20) * (1 + 2**-52)
+    model = small(likelihood="bernoulli").fit(rows)
+    np.testing.assert_array_equal(model.predict(rows), model.labels_)
 
 
 def test_bernoulli_model_refuses_rows_outside_of_its_range():
     model = small(likelihood="bernoulli").fit(np.eye(20))
     message = (
         "likelihood='bernoulli' needs X in [0, 1], but X ranges from 0 to 255. Rescale "
-        "X, for example with MinMaxScaler, or use likelihood='gaussian'."
+        "X, for example with MinMaxScaler(clip=True), or use likelihood='gaussian'."
     )
     with raises(ValueError, message):
         model.predict(255 * np.eye(20))
@@ -318,8 +336,8 @@ def test_init_that_is_no_start(init):
         (
             np.zeros(59, dtype=int),
             ValueError,
-            "The 'init' parameter has 59 rows, but X has 60 samples. Pass one label or "
-            "one row of responsibilities for each sample.",
+            "The 'init' parameter gives 59 rows, but X has 60 samples. Pass one label "
+            "or one row of responsibilities for each sample.",
         ),
         (
             np.full((60, 3), 1 / 3),
@@ -356,8 +374,26 @@ def test_init_that_is_no_start(init):
         (
             ["a"] * 60,
             ValueError,
-            "dtype='numeric' is not compatible with arrays of bytes/strings.Convert "
-            "your data to numeric values explicitly instead.",
+            "The labels in 'init' are strings. Pass integers, negative where unknown, "
+            "such as those of sklearn.preprocessing.LabelEncoder.",
+        ),
+        (
+            np.array(["a", 1] * 30, dtype=object),
+            ValueError,
+            "The labels in 'init' are strings. Pass integers, negative where unknown, "
+            "such as those of sklearn.preprocessing.LabelEncoder.",
+        ),
+        (
+            Labels(np.zeros(5, dtype=int)),
+            ValueError,
+            "The 'init' parameter gives 5 rows, but X has 60 samples. Pass one label "
+            "or one row of responsibilities for each sample.",
+        ),
+        (
+            Labels(np.full(60, "a")),
+            ValueError,
+            "The labels in 'init' are strings. Pass integers, negative where unknown, "
+            "such as those of sklearn.preprocessing.LabelEncoder.",
         ),
         (
             {"labels": 3},
@@ -381,6 +417,9 @@ def test_init_that_is_no_start(init):
         "labels with fractions",
         "NaN",
         "strings",
+        "strings and numbers",
+        "clusterer with labels of other rows",
+        "clusterer with strings",
         "dict",
         "class",
     ],

@@ -293,8 +293,8 @@ def assert_raises(message, *args, **kwargs):
 def test_labels_must_be_as_many_as_rows(blobs):
     X, y = blobs
     assert_raises(
-        "The 'init' parameter has 59 rows, but X has 60 samples. Pass one label or one "
-        "row of responsibilities for each sample.",
+        "The 'init' parameter gives 59 rows, but X has 60 samples. Pass one label or "
+        "one row of responsibilities for each sample.",
         y[1:],
         X,
     )

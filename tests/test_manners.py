@@ -739,6 +739,7 @@ def test_defaults_of_torch_do_not_matter(cls, init):
     assert_equal_fits(other, model)
     torch.set_default_dtype(torch.float64)
     try:
+        assert_equal_fits(small(cls, init=init).fit(X), model)
         other = small(cls, init=init).fit(X.astype(np.float32))
         assert other.sample(5)[0].dtype == np.float32
         reloaded = pickle.loads(pickle.dumps(model))

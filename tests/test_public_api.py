@@ -4,6 +4,8 @@ import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,12 @@ def test_api_page_lists_every_public_name_and_no_other():
         for n in public_names(importlib.import_module(name))
     }
     assert documented_names() == public
+
+
+def test_modules_are_imported_when_they_are_first_asked_for():
+    names = [name.split(".")[1] for name in public_modules() if name.count(".") == 1]
+    assert set(names) <= set(dir(skdeepmix))
+    code = f"import skdeepmix; [getattr(skdeepmix, name) for name in {names}]"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="'skdeepmix' has no attribute 'other'"):
+        _ = skdeepmix.other

@@ -40,6 +40,7 @@ from skdeepmix._threads import one_thread_in_workers
 from skdeepmix._training import (
     PRECISIONS,
     BestState,
+    Float32,
     Means,
     map_batches,
     own_modes,
@@ -51,6 +52,8 @@ from skdeepmix.distributions import LIKELIHOODS
 from skdeepmix.initialization import GUIDANCE_ENDS
 from skdeepmix.networks import MLP, NetworkSpec
 
+# How far beyond [0, 1] rows of a likelihood on [0, 1] may lie.
+ROUNDING = 1e-6
 # Rows farther away than this many scales get float64 arithmetic.
 FAR = 1e6
 # Hidden layers of the default network for fewer rows than the given number: few rows
@@ -275,7 +278,7 @@ class BaseDeepModel(
     def _new_module(self, seed):
         generator = torch.Generator().manual_seed(int(seed))
         # Whatever device and type torch makes tensors of by default.
-        with torch.device("cpu"):
+        with torch.device("cpu"), Float32():
             return self._module_class(**self._frozen, generator=generator).float()
 
     def _batch_size(self, n_samples):
@@ -509,12 +512,15 @@ class BaseDeepModel(
             X = X.copy()  # SciPy would do it in place, in the matrix of the user
             X.sum_duplicates()
         likelihood = self.likelihood if reset else self._frozen["likelihood"]
-        if not LIKELIHOODS[likelihood].rescales and not 0 <= X.min() <= X.max() <= 1:
-            raise ValueError(
-                f"likelihood='{likelihood}' needs X in [0, 1], but X ranges from "
-                f"{X.min():.4g} to {X.max():.4g}. Rescale X, for example with "
-                "MinMaxScaler, or use likelihood='gaussian'."
-            )
+        if not LIKELIHOODS[likelihood].rescales:
+            low, high = X.min(), X.max()
+            # MinMaxScaler may exceed 1 by a rounding.
+            if not -ROUNDING <= low <= high <= 1 + ROUNDING:
+                raise ValueError(
+                    f"likelihood='{likelihood}' needs X in [0, 1], but X ranges from "
+                    f"{low:.8g} to {high:.8g}. Rescale X, for example with "
+                    "MinMaxScaler(clip=True), or use likelihood='gaussian'."
+                )
         return X
 
     @property

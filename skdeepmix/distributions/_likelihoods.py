@@ -133,8 +133,8 @@ class GaussianLikelihood(Likelihood):
         return MIN_LOG_SCALE + softplus(self.raw_scale)
 
     def calibrate(self, mean_square):
-        # An autoencoder with as many latents as features has hardly any error, but draws
-        # of its latents have, beside which less noise would cost thousands of nats.
+        # An autoencoder with as many latents as features has hardly any error, but
+        # draws of its latents have, which less noise would make thousands of nats.
         log_scale = (0.5 * mean_square.log()).clamp(min=START_LOG_SCALE)
         self.raw_scale.copy_((log_scale - MIN_LOG_SCALE).expm1().log())
 

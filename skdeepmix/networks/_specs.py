@@ -565,7 +565,7 @@ def _image_geometry(spec, n_features, strides):
     if math.prod(image_shape) != n_features:
         raise ValueError(
             f"The 'image_shape' parameter of {name} has {math.prod(image_shape)} "
-            f"elements, but X has {n_features} features."
+            f"elements, but its rows have {n_features} features."
         )
     channels = [image_shape[0], *_sizes(spec, "channels")]
     if len(channels) == 1:

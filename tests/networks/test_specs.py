@@ -262,8 +262,8 @@ def test_batch_normalization_uses_no_other_row_in_evaluation(spec):
 
 def test_image_shape_must_have_as_many_elements_as_features():
     message = (
-        "The 'image_shape' parameter of ConvNet has 784 elements, but X has 100 "
-        "features."
+        "The 'image_shape' parameter of ConvNet has 784 elements, but its rows have "
+        "100 features."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ConvNet((1, 28, 28)).build_encoder(100, 2, generator())
