@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -54,7 +55,7 @@ def fetch_mnist(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype, or if `subset` is unknown or not marked in the source.
 
     References
@@ -105,7 +106,7 @@ def fetch_usps(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype, or if `subset` is unknown or not marked in the source.
 
     References
@@ -152,7 +153,7 @@ def fetch_coil20(*, data_home=None, return_X_y=False):
         If there is no such file: this set is not fetched from OpenML. The message
         says what the file must hold, and where the data come from.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype.
 
     References
@@ -199,7 +200,7 @@ def fetch_yaleb(*, data_home=None, return_X_y=False):
         If there is no such file: this set is not fetched from OpenML. The message
         says what the file must hold, and where the data come from.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype.
 
     References
@@ -253,7 +254,7 @@ def fetch_isolet(*, data_home=None, return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype.
 
     References
@@ -306,7 +307,7 @@ def fetch_reuters_r8(*, data_home=None, subset="all", return_X_y=False):
         If there is no such file: this set is not fetched from OpenML. The message
         says what the file must hold, and where the data come from.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype, or if `subset` is unknown or not marked in the source.
 
     References
@@ -356,7 +357,7 @@ def fetch_pendigits(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype, or if `subset` is unknown or not marked in the source.
 
     References
@@ -407,7 +408,7 @@ def fetch_optdigits(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype, or if `subset` is unknown or not marked in the source.
 
     References
@@ -461,7 +462,7 @@ def fetch_omniglot(*, data_home=None, subset="all", return_X_y=False):
         If there is no such file: this set is not fetched from OpenML. The message
         says what the file must hold, and where the data come from.
     ValueError
-        If the file lacks keys or has another number of features or
+        If the file is no .npz file, lacks keys or has another number of features or
         dtype, or if `subset` is unknown or not marked in the source.
 
     References
@@ -498,6 +499,11 @@ def _fetch(name, data_home, return_X_y, subset="all"):
 
 
 def _from_file(path, about):
+    if not is_zipfile(path):
+        raise ValueError(
+            f"{path} is no .npz file, or only a part of one. Remove it or make it anew: "
+            f"it must hold {_contents(about)}."
+        )
     with np.load(path, allow_pickle=False) as arrays:
         if not arrays.keys() >= set(_required_keys(about)):
             raise ValueError(

@@ -296,6 +296,17 @@ def test_message_without_file_and_network(tmp_path):
         fetch("pendigits", tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK"])
+def test_a_broken_file_is_named(tmp_path, content):
+    (tmp_path / "coil20.npz").write_bytes(content)
+    message = (
+        r"^.*coil20\.npz is no \.npz file, or only a part of one\. Remove it or make it "
+        r"anew: it must hold 'X' of shape \(n_samples, 32, 32\), uint8, "
+    )
+    with pytest.raises(ValueError, match=message):
+        fetch("coil20", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
