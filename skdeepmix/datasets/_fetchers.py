@@ -501,8 +501,8 @@ def _fetch(name, data_home, return_X_y, subset="all"):
 def _from_file(path, about):
     if not is_zipfile(path):
         raise ValueError(
-            f"{path} is no .npz file, or only a part of one. Remove it or make it anew: "
-            f"it must hold {_contents(about)}."
+            f"{path} is no .npz file, or only a part of one. Remove it or make it "
+            f"anew: it must hold {_contents(about)}."
         )
     with np.load(path, allow_pickle=False) as arrays:
         if not arrays.keys() >= set(_required_keys(about)):

@@ -300,8 +300,8 @@ def test_message_without_file_and_network(tmp_path):
 def test_a_broken_file_is_named(tmp_path, content):
     (tmp_path / "coil20.npz").write_bytes(content)
     message = (
-        r"^.*coil20\.npz is no \.npz file, or only a part of one\. Remove it or make it "
-        r"anew: it must hold 'X' of shape \(n_samples, 32, 32\), uint8, "
+        r"^.*coil20\.npz is no \.npz file, or only a part of one\. Remove it or make "
+        r"it anew: it must hold 'X' of shape \(n_samples, 32, 32\), uint8, "
     )
     with pytest.raises(ValueError, match=message):
         fetch("coil20", tmp_path)
