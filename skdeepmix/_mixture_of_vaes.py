@@ -16,7 +16,7 @@ from skdeepmix.distributions import (
     gaussian_sample,
     standard_normal,
 )
-from skdeepmix.distributions._likelihoods import mix
+from skdeepmix.distributions._likelihoods import START_LOG_SCALE, mix
 from skdeepmix.initialization import GUIDANCE_WEIGHT, guidance_weight
 from skdeepmix.losses import (
     categorical_cross_entropy,
@@ -234,7 +234,8 @@ class MixtureOfVAEsModule(VariationalModule):
         )
         if readout is not None:
             last.weight[:, :, :1], last.bias[:, :, :1] = readout
-        self.likelihood.calibrate(self.mean_square_error(data))
+        # Draws have the variances of encoders that are new, and need noise that is new.
+        self.likelihood.calibrate(self.mean_square_error(data), least=START_LOG_SCALE)
 
     def finalize(self, data):
         """Set the mixing weights to the mean of their expectations over the rows."""

@@ -15,6 +15,9 @@ MIN_LOG_SCALE = -6.0
 # Well below the data's own scale: noise as large as the data leaves latents unused,
 # from where training does not recover.
 START_LOG_SCALE = -1.0
+# An autoencoder with as many latents as features has hardly any error, but draws of its
+# latents have, which less noise would make hundreds or thousands of nats.
+LEAST_CALIBRATED = -2.0
 # The smallest normal number of float32, about: has a finite logarithm.
 LEAST_PROBABILITY = 1e-37
 
@@ -98,14 +101,16 @@ class Likelihood(nn.Module, ABC):
             Rows.
         """
 
-    def calibrate(self, mean_square):
+    def calibrate(self, mean_square, least=LEAST_CALIBRATED):
         """Set the noise, if there is a scale to set.
 
         Parameters
         ----------
         mean_square : torch.Tensor of shape ()
-            Mean squared error of the decoder, in squared model units. The scale is its
-            root, but no less than that of a likelihood that is new.
+            Mean squared error of the decoder, in squared model units: the scale is its
+            root.
+        least : float, default=-2.0
+            Logarithm of the least scale.
         """
 
 
@@ -132,10 +137,8 @@ class GaussianLikelihood(Likelihood):
         """Logarithm of the noise scale, in units of the scaled data."""
         return MIN_LOG_SCALE + softplus(self.raw_scale)
 
-    def calibrate(self, mean_square):
-        # An autoencoder with as many latents as features has hardly any error, but
-        # draws of its latents have, which less noise would make thousands of nats.
-        log_scale = (0.5 * mean_square.log()).clamp(min=START_LOG_SCALE)
+    def calibrate(self, mean_square, least=LEAST_CALIBRATED):
+        log_scale = (0.5 * mean_square.log()).clamp(min=least)
         self.raw_scale.copy_((log_scale - MIN_LOG_SCALE).expm1().log())
 
     def log_prob(self, x, out):

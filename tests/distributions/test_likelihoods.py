@@ -71,12 +71,12 @@ def test_log_prob_of_monte_carlo_samples_equals_a_loop(name):
         torch.testing.assert_close(one, likelihood.log_prob(x, single))
 
 
-@given(st.just(0.0) | st.floats(1e-30, 1e4))
-def test_calibrate_makes_the_scale_the_root_mean_square_but_not_small(mean_square):
+@given(st.just(0.0) | st.floats(1e-30, 1e4), st.floats(-5, 1))
+def test_calibrate_makes_the_scale_the_root_mean_square_but_not_small(square, least):
     likelihood = GaussianLikelihood().double()
     with torch.no_grad():
-        likelihood.calibrate(torch.tensor(mean_square, dtype=torch.float64))
-    expected = max(math.sqrt(mean_square), scale_of(GaussianLikelihood()))
+        likelihood.calibrate(torch.tensor(square, dtype=torch.float64), least=least)
+    expected = max(math.sqrt(square), math.exp(least))
     assert scale_of(likelihood) == pytest.approx(expected, rel=1e-6)
 
 
