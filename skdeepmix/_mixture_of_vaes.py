@@ -234,7 +234,8 @@ class MixtureOfVAEsModule(VariationalModule):
         )
         if readout is not None:
             last.weight[:, :, :1], last.bias[:, :, :1] = readout
-        # Draws have the variances of encoders that are new, and need noise that is new.
+        # No start sets the variances of the latents, which are about 1: beside draws of
+        # that width less noise than a new likelihood has would cost hundreds of nats.
         self.likelihood.calibrate(self.mean_square_error(data), least=START_LOG_SCALE)
 
     def finalize(self, data):

@@ -72,12 +72,20 @@ def own_modes():
 
 
 class Float32(TorchFunctionMode):
-    """Make float32 of tensors without a type, whatever torch's default is.
+    """Make tensors of float32 where none says its type, whatever torch's default is.
 
-    That is one for all threads, but this is for its own.
+    The default is that of all threads, this mode is for its own alone.
     """
 
-    _of_default_type = (torch.empty, torch.ones, torch.rand, torch.randn, torch.zeros)
+    _of_default_type = (
+        torch.empty,
+        torch.eye,
+        torch.linspace,
+        torch.ones,
+        torch.rand,
+        torch.randn,
+        torch.zeros,
+    )
     _of_type_of_values = (torch.full, torch.tensor)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import skdeepmix
+from skdeepmix.utils.discovery import all_estimators
 
 API_PAGE = Path(__file__).parents[1] / "doc" / "api.rst"
 
@@ -71,6 +72,16 @@ def test_api_page_lists_every_public_name_and_no_other():
         for n in public_names(importlib.import_module(name))
     }
     assert documented_names() == public
+
+
+def test_estimators_of_a_kind():
+    clusterers, every = (dict(all_estimators(kind)) for kind in ("cluster", None))
+    assert set(every) - set(clusterers) == {"Autoencoder"}
+    assert dict(all_estimators("transformer")) == every
+    with pytest.raises(
+        ValueError, match="in \\['cluster', 'transformer'\\] or None but"
+    ):
+        all_estimators("classifier")
 
 
 def test_modules_are_imported_when_they_are_first_asked_for():
