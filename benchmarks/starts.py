@@ -19,7 +19,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.callback import FitCallback
 from sklearn.cluster import KMeans, SpectralClustering
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_blobs,
+)
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.manifold import trustworthiness
@@ -40,7 +46,13 @@ from _runs import (
     timed,
 )
 
-from skdeepmix import GaussianMixtureVAE, datasets, initialization
+from skdeepmix import (
+    GaussianMixtureVAE,
+    GumbelSoftmaxVAE,
+    MixtureOfVAEs,
+    datasets,
+    initialization,
+)
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._neighbor_graph import (
     fuzzy_graph,
@@ -51,6 +63,7 @@ from skdeepmix._neighbor_graph import (
 )
 from skdeepmix._threads import one_thread_of_blas
 from skdeepmix.base import _mixture
+from skdeepmix.distributions import GaussianLikelihood
 from skdeepmix.initialization import (
     N_NEIGHBORS,
     SPECTRAL_DIMS,
@@ -130,7 +143,43 @@ def fetched(name, **parameters):
     return load
 
 
-DATA = {
+def blobs(n_features):
+    """Loader of a thousand rows of three Gaussian clusters.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features.
+
+    Returns
+    -------
+    load : callable
+        From `data_home`, not needed, to X and y.
+    """
+    return lambda data_home: make_blobs(1000, n_features, centers=3, random_state=0)
+
+
+def some_pendigits(data_home):
+    """Three thousand of the pen digits, the same for every seed.
+
+    Parameters
+    ----------
+    data_home : path-like
+        Folder of the data sets.
+
+    Returns
+    -------
+    X : ndarray of shape (3000, 16)
+        Rows, float32.
+    y : ndarray of shape (3000,)
+        Classes.
+    """
+    X, y = TABLES["pendigits"](data_home)
+    some = np.random.RandomState(0).permutation(len(y))[:3000]
+    return X[some], y[some]
+
+
+TABLES = {
     "iris": standardized(load_iris),
     "wine": standardized(load_wine),
     "cancer": standardized(load_breast_cancer),
@@ -144,6 +193,13 @@ DATA = {
     "yaleb": fetched("yaleb"),
     "mnist10k": fetched("mnist", subset="test"),
 }
+NOISE_DATA = {
+    "blobs-2": blobs(2),
+    "blobs-4": blobs(4),
+    "iris": TABLES["iris"],
+    "pendigits-3000": some_pendigits,
+}
+DATA = TABLES | NOISE_DATA
 RESTART_DATA = ("digits", "isolet", "coil20", "usps", "r8", "pendigits", "mnist10k")
 KEPT_DATA = ("digits", "isolet", "coil20", "usps")
 NUMBER_DATA = {
@@ -707,6 +763,90 @@ def run_pretraining(runs, load, name, seeds):
             runs.record(name, setting, seed, seconds=seconds, acc=acc)
 
 
+# The noise of a start
+
+# Logarithm of the least noise scale.
+FLOORS = {"the error": -np.inf, "exp(-2)": -2.0, "exp(-1)": -1.0}
+NOISY_MODELS = (GaussianMixtureVAE, MixtureOfVAEs, GumbelSoftmaxVAE)
+N_SAMPLES = 1000
+
+
+def run_noise(runs, load, name, seeds):
+    """Start the noise at the error of the autoencoder, with and without a floor."""
+    X, y = load()
+    n_clusters = len(np.unique(y))
+    for seed in seeds or SEEDS[:3]:
+        mixture = GaussianMixture(n_clusters, random_state=seed)
+        record_noise(runs, mixture, X, y, name, "GaussianMixture", seed)
+        for model in NOISY_MODELS:
+            for floor, least in FLOORS.items():
+                estimator = model(n_clusters, random_state=seed)
+                setting = f"{model.__name__}, {floor}"
+                with noise_from(least):
+                    record_noise(runs, estimator, X, y, name, setting, seed)
+
+
+def noise_from(least):
+    """Start the noise of all models at this scale at least.
+
+    Parameters
+    ----------
+    least : float
+        Its logarithm, in units of the scale of the data.
+
+    Returns
+    -------
+    patch : context manager
+        Until it ends.
+    """
+    calibrate = GaussianLikelihood.calibrate
+
+    def calibrate_from(likelihood, mean_square, **_):
+        calibrate(likelihood, mean_square, least=least)
+
+    return mock.patch.object(GaussianLikelihood, "calibrate", calibrate_from)
+
+
+def record_noise(runs, estimator, X, y, data, setting, seed):
+    """Fit one model to nine of ten rows and write a line about its samples.
+
+    Parameters
+    ----------
+    runs : Runs
+        Where to.
+    estimator : estimator
+        Not fitted.
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    y : ndarray of shape (n_samples,)
+        Classes, with which the result is compared.
+    data, setting : str
+        What is fitted on what.
+    seed : int
+        The `random_state`.
+    """
+    if runs.done(data, setting, seed):
+        return
+    fitted, held_out = split(len(y))
+    seconds = timed(estimator.fit, X[fitted])
+    samples, clusters = estimator.sample(N_SAMPLES)
+    line = runs.record(
+        data,
+        setting,
+        seed,
+        seconds=seconds,
+        acc=clustering_accuracy(y[fitted], estimator.predict(X[fitted])),
+        own=(estimator.predict(samples) == clusters).mean(),
+        score_val=estimator.score(X[held_out]),
+        estimator=" ".join(repr(estimator).split()),
+    )
+    print(
+        f"{data}, {setting}, seed {seed}: ACC {line['acc']:.3f}, own "
+        f"{line['own']:.3f}, {line['score_val']:.2f} nats, {seconds:.1f} s",
+        flush=True,
+    )
+
+
 # Layouts beside umap-learn
 
 
@@ -764,15 +904,16 @@ def _our_layout(Z, seed):
 
 
 ROWS = {
-    "defaults": (run_defaults, tuple(DATA)),
+    "defaults": (run_defaults, tuple(TABLES)),
     "random": (run_random, ("usps",)),
-    "candidates": (run_candidates, tuple(name for name in DATA if name != "yaleb")),
+    "candidates": (run_candidates, tuple(name for name in TABLES if name != "yaleb")),
     "seedings": (run_seedings, RESTART_DATA),
     "kept": (run_kept, KEPT_DATA),
     "restarts": (run_restarts, RESTART_DATA),
     "number": (run_number, tuple(NUMBER_DATA)),
     "pretraining": (run_pretraining, LAYOUT_DATA),
     "layout": (run_layout, LAYOUT_DATA),
+    "noise": (run_noise, tuple(NOISE_DATA)),
 }
 
 
