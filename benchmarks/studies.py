@@ -435,6 +435,42 @@ def pretrainings(lines):
     return rows
 
 
+def noises(lines):
+    """Samples, held-out bound and ACC of each model, by the least noise of its start.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Of ``starts_noise.jsonl``.
+
+    Returns
+    -------
+    rows : list of list of str
+        Head first; a row per data set and model.
+    """
+    groups = grouped(lines, "data", "setting")
+    deep = [(data, *setting.split(", ")) for data, setting in groups if ", " in setting]
+    floors = dict.fromkeys(floor for *_, floor in deep)
+    rows = [["Data, model", *floors, "GaussianMixture", "Seeds"]]
+    for data, model in dict.fromkeys(key[:2] for key in deep):
+        by_floor = [groups.get((data, f"{model}, {floor}")) for floor in floors]
+        mixtures = groups.get((data, "GaussianMixture"))
+        cells = [_noise(runs, "own", "score_val", "acc") for runs in by_floor]
+        n_seeds = max(len(runs) for runs in by_floor if runs)
+        reference = _noise(mixtures, "score_val", "acc")
+        rows.append([f"{data}, {model}", *cells, reference, str(n_seeds)])
+    return rows
+
+
+def _noise(runs, *names):
+    if not runs:
+        return MISSING
+    digits = {"own": 2, "score_val": 1, "acc": 3}
+    return ", ".join(
+        spread([run[name] for run in runs], digits[name]) for name in names
+    )
+
+
 def seedings(lines):
     """ACC of the start by the number of its seedings.
 

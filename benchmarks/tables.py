@@ -686,6 +686,12 @@ TABLES = (
         "starts_pretraining",
         studies.pretrainings,
     ),
+    Study(
+        "starts_noise",
+        "Own samples, held-out bound and ACC, by the least noise of the start",
+        "starts_noise",
+        studies.noises,
+    ),
     *(
         Table(
             f"starts_layout_{data}",

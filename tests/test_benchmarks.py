@@ -27,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skdeepmix import Autoencoder, GaussianMixtureVAE, initialization
 from skdeepmix.base import _mixture
+from skdeepmix.distributions import GaussianLikelihood
 from skdeepmix.networks import MLP
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -606,6 +607,54 @@ def test_the_length_of_the_pre_training_is_a_column(studies):
     lines[-1]["setting"] = "0.125"
     rows = studies.pretrainings(lines)
     assert rows[1:] == [["a", "0.500 ± 0.000, 2 s", "–"], ["b", "–", "0.500, 2 s"]]
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_noise_starts_where_a_study_wants_it(starts, runs, tiny, monkeypatch):
+    def small(n_clusters, random_state):
+        return GaussianMixtureVAE(
+            n_clusters, encoder=MLP((4,)), max_iter=2, random_state=random_state
+        )
+
+    likelihood = GaussianLikelihood()
+    for least in starts.FLOORS.values():
+        with torch.no_grad(), starts.noise_from(least):
+            likelihood.calibrate(torch.tensor(1e-4), least=7.0)
+        expected = max(least, np.log(1e-2))
+        assert likelihood.log_scale.item() == pytest.approx(expected, rel=1e-5)
+    monkeypatch.setattr(starts, "NOISY_MODELS", (small,))
+    starts.run_noise(runs, tiny, "tiny", [0])
+    before = runs.lines()
+    floors = [f"small, {name}" for name in starts.FLOORS]
+    assert [line["setting"] for line in before] == ["GaussianMixture", *floors]
+    assert all(0 <= line["own"] <= 1 for line in before)
+    starts.run_noise(runs, tiny, "tiny", [0])
+    assert runs.lines() == before
+
+
+def test_the_least_noise_of_a_start_is_a_column(studies):
+    shared = {"data": "a", "own": 0.5, "acc": 0.75}
+    lines = [
+        shared | {"setting": setting, "seed": seed, "score_val": score}
+        for setting, seed, score in (
+            ("GaussianMixture", 0, -1),
+            ("VAE, none", 0, -2),
+            ("VAE, none", 1, -4),
+            ("VAE, some", 0, -3),
+            ("other, some", 0, -5),
+        )
+    ]
+    assert studies.noises(lines) == [
+        ["Data, model", "none", "some", "GaussianMixture", "Seeds"],
+        [
+            "a, VAE",
+            "0.50 ± 0.00, -3.0 ± 1.4, 0.750 ± 0.000",
+            "0.50, -3.0, 0.750",
+            "-1.0, 0.750",
+            "2",
+        ],
+        ["a, other", "–", "0.50, -5.0, 0.750", "-1.0, 0.750", "1"],
+    ]
 
 
 def test_failures_rank_last_and_ties_are_shared(studies):
