@@ -1,6 +1,6 @@
 """Every estimator passes every check of scikit-learn on its default parameters.
 
-Checks of containers alone take fewer epochs.
+Checks that do not depend on the end of a fit take fewer epochs.
 """
 
 import importlib
@@ -38,19 +38,19 @@ LEFT_OUT_CHECKS = [
     estimator_checks.check_transformer_get_feature_names_out_pandas,
 ]
 
-# Containers, names and types do not depend on epochs, and each of these checks fits up
-# to a dozen times. Equal fits would show more after many epochs, but
-# test_neighbor_graph has what parted them.
-CHECKS_OF_CONTAINERS = [
-    estimator_checks.check_estimator_sparse_array,
-    estimator_checks.check_estimator_sparse_matrix,
-    estimator_checks.check_estimators_dtypes,
-    estimator_checks.check_global_output_transform_pandas,
-    estimator_checks.check_global_set_output_transform_polars,
-    estimator_checks.check_set_output_transform,
-    estimator_checks.check_set_output_transform_pandas,
-    estimator_checks.check_set_output_transform_polars,
-    estimator_checks.check_transformer_data_not_an_array,
+# What these see depends on where a fit ends. All others are of containers, names, types
+# and attributes, or compare methods of one fit; some fit a dozen times.
+CHECKS_OF_FITS = [
+    estimator_checks.check_clusterer_compute_labels_predict,
+    estimator_checks.check_clustering,
+    estimator_checks.check_fit2d_1feature,
+    estimator_checks.check_fit2d_1sample,
+    estimator_checks.check_fit_idempotent,
+    estimator_checks.check_methods_sample_order_invariance,
+    estimator_checks.check_methods_subset_invariance,
+    estimator_checks.check_pipeline_consistency,
+    estimator_checks.check_transformer_general,
+    estimator_checks.check_transformer_n_iter,
 ]
 
 
@@ -59,8 +59,8 @@ def name_of(value):
 
 
 def prepared(estimator, check):
-    """Take the defaults, but few epochs where a check is of containers."""
-    few = {"max_iter": 10} if check in CHECKS_OF_CONTAINERS else {}
+    """Take the defaults, but few epochs where the end of a fit does not matter."""
+    few = {} if check in CHECKS_OF_FITS else {"max_iter": 5}
     return clone(estimator).set_params(**few)
 
 
