@@ -140,7 +140,8 @@ def select_n_clusters(
     Raises
     ------
     TypeError
-        If `estimator` has no `fit_predict`, or the range is not one of integers.
+        If `estimator` is a class or has no `fit_predict`, or the range is not one of
+        integers.
     ValueError
         If `estimator` has no such parameter, if there are fewer than 4 numbers, or
         they do not increase, or if the criterion is not finite.
@@ -188,6 +189,11 @@ def select_n_clusters(
     >>> selection.curve.shape
     (12,)
     """
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"Expected an estimator but got the class {estimator.__name__}. Pass an "
+            f"instance: {estimator.__name__}()."
+        )
     if not hasattr(estimator, "fit_predict"):
         raise TypeError(
             "Expected a clusterer with a fit_predict method but got "

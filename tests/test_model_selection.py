@@ -341,6 +341,12 @@ def test_does_not_warn_of_two_clusters_where_one_was_tried():
     ("estimator", "arguments", "error", "message"),
     [
         (
+            KMeans,
+            {},
+            TypeError,
+            r"^Expected an estimator but got the class KMeans\. Pass an instance",
+        ),
+        (
             PCA(),
             {},
             TypeError,
