@@ -1,6 +1,6 @@
 """Every estimator passes every check of scikit-learn on its default parameters.
 
-Checks that do not depend on the end of a fit take fewer epochs.
+Those that are not of what a fit finds take few epochs.
 """
 
 import importlib
@@ -38,8 +38,10 @@ LEFT_OUT_CHECKS = [
     estimator_checks.check_transformer_get_feature_names_out_pandas,
 ]
 
-# What these see depends on where a fit ends. All others are of containers, names, types
-# and attributes, or compare methods of one fit; some fit a dozen times.
+# These look at what a fit finds, and at results that grow apart with its length: they
+# take all epochs. The others are of names, types, attributes and containers. Where they
+# compare equal fits, those of other containers say, more epochs would show more, but
+# test_neighbor_graph has what parted them; some of them fit a dozen times.
 CHECKS_OF_FITS = [
     estimator_checks.check_clusterer_compute_labels_predict,
     estimator_checks.check_clustering,
@@ -59,7 +61,7 @@ def name_of(value):
 
 
 def prepared(estimator, check):
-    """Take the defaults, but few epochs where the end of a fit does not matter."""
+    """Take the defaults, but few epochs for a check that is not of the fit."""
     few = {} if check in CHECKS_OF_FITS else {"max_iter": 5}
     return clone(estimator).set_params(**few)
 
