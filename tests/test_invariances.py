@@ -1,7 +1,5 @@
 """What must not matter, for every clusterer: order, batches, units and numbering."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -158,7 +156,8 @@ def test_a_power_of_two_changes_units_and_nothing_else(cls, factor):
     )
 
 
-@pytest.mark.parametrize("permutation", list(itertools.permutations(range(3)))[1:])
+# One that is its own inverse, and one that is not: they generate all others.
+@pytest.mark.parametrize("permutation", [(1, 0, 2), (1, 2, 0)])
 @every_clusterer
 def test_permuted_labels_of_the_start_permute_the_clusters(cls, permutation):
     labels = np.array(permutation)[y]
