@@ -159,6 +159,7 @@ def spectral_start(graph, n_dims, random_state):
     return start
 
 
+@torch.inference_mode()
 def graph_layout(graph, start, seed, n_epochs=100):
     """Lay a graph out by attraction along edges and repulsion of random rows.
 
@@ -170,8 +171,9 @@ def graph_layout(graph, start, seed, n_epochs=100):
     ----------
     graph : scipy.sparse.csr_array of shape (n_samples, n_samples)
         Symmetric weights, of which the largest counts as 1.
-    start : ndarray of shape (n_samples, n_dims)
-        Where rows lie at first.
+    start : ndarray of shape (n_samples, n_dims) or (n_samples, n_layouts, n_dims)
+        Where rows lie at first. Several layouts share the draws: of few rows they take
+        hardly longer than one.
     seed : int
         Seed of the draws.
     n_epochs : int, default=100
@@ -179,7 +181,7 @@ def graph_layout(graph, start, seed, n_epochs=100):
 
     Returns
     -------
-    layout : ndarray of shape (n_samples, n_dims), float32
+    layout : ndarray of the shape of start, float32
         Where rows lie at last.
     """
     graph = graph.tocoo()
@@ -210,22 +212,19 @@ def _move(layout, heads, tails, step, generator):
     gap = at - layout.index_select(0, tails)
     square = _square_norm(gap).clamp_(min=1e-12)
     power = square**CURVE_B
-    pull = -2 * CURVE_A * CURVE_B * power / (square * (1 + CURVE_A * power))
+    rate = power.mul(-2 * CURVE_A * CURVE_B)
+    pull = rate.div_(power.mul_(CURVE_A).add_(1).mul_(square))
     pull = _limited(gap.mul_(pull), step)
     others = torch.randint(
-        len(layout),
-        (len(heads), N_NEGATIVES),
-        generator=generator,
-        device="cpu",
+        len(layout), (N_NEGATIVES, len(heads)), generator=generator, device="cpu"
     )
-    # Negatives first, which sums over them take in long strides.
-    negatives = layout.index_select(0, others.T.flatten())
+    negatives = layout.index_select(0, others.flatten())
     gap = at - negatives.view(N_NEGATIVES, *at.shape)
     square = _square_norm(gap)
-    push = 2 * CURVE_B / ((0.001 + square) * (1 + CURVE_A * square**CURVE_B))
-    push = _limited(gap.mul_(push), step).sum(0)
+    hold = (square**CURVE_B).mul_(CURVE_A).add_(1).mul_(square.add_(0.001))
+    push = _limited(gap.mul_(hold.reciprocal_().mul_(2 * CURVE_B)), step).sum(0)
     layout.index_add_(0, heads, push.add_(pull))
-    layout.index_add_(0, tails, pull.neg_())
+    layout.index_add_(0, tails, pull, alpha=-1)
 
 
 def _square_norm(gap):

@@ -208,10 +208,15 @@ def _layouts(graph, views, random_state):
     n_dims = min(SPECTRAL_DIMS, graph.shape[0] - 2)
     spectrum = spectral_start(graph, n_dims, random_state)
     starts = [_spread(view[:, : views[0].shape[1]]) for view in views]
-    for start in [*starts, spectrum]:
-        yield graph_layout(graph, start, draw_seed(random_state))
+    starts.append(spectrum)
+    widths = [start.shape[1] for start in starts]
+    # Side by side, the narrow ones with coordinates in which no rows differ or move.
+    places = np.zeros((len(spectrum), len(starts), max(widths)))
+    for i, start in enumerate(starts):
+        places[:, i, : widths[i]] = start
+    layouts = graph_layout(graph, places, draw_seed(random_state))
     # A layout tears long clusters, which the spectrum leaves whole.
-    yield spectrum
+    return [*(layouts[:, i, :width] for i, width in enumerate(widths)), spectrum]
 
 
 def _spread(view):

@@ -139,6 +139,20 @@ def test_layout_repeats_with_its_seed():
     assert not np.array_equal(first, other)
 
 
+def test_several_layouts_are_those_that_each_start_has_alone():
+    X = np.random.RandomState(0).randn(60, 3)
+    graph = fuzzy_graph(X, 5)
+    flat = X * [1, 1, 0]
+    both = graph_layout(graph, np.stack([X, flat], axis=1), seed=0, n_epochs=3)
+    assert not np.array_equal(both[:, 0], X.astype(np.float32))
+    for i, start in enumerate((X, flat)):
+        alone = graph_layout(graph, start, seed=0, n_epochs=3)
+        np.testing.assert_allclose(both[:, i], alone, rtol=1e-4, atol=1e-4)
+    narrow = graph_layout(graph, flat[:, :2], seed=0, n_epochs=3)
+    np.testing.assert_allclose(both[:, 1, :2], narrow, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(both[:, 1, 2], 0)
+
+
 def test_disconnected_parts_stay_apart():
     X, y = make_blobs(90, centers=[[0, 0], [50, 0], [0, 50]], random_state=0)
     resp = neighbors_start(X, 3, np.random.RandomState(0))
