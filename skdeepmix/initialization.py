@@ -1,5 +1,6 @@
 """From latent codes to the responsibilities that a fit starts from."""
 
+from itertools import chain
 from operator import itemgetter
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_array
 
 from skdeepmix._neighbor_graph import (
+    N_COMPONENTS,
     compression,
     fuzzy_graph,
     graph_layout,
@@ -203,20 +205,31 @@ def neighbors_start(codes, n_clusters, random_state, data=None):
     return resp
 
 
+@one_thread_of_blas()
 def _layouts(graph, views, random_state):
     """Lay a graph out from each of its views and from its spectrum."""
     n_dims = min(SPECTRAL_DIMS, graph.shape[0] - 2)
     spectrum = spectral_start(graph, n_dims, random_state)
     starts = [_spread(view[:, : views[0].shape[1]]) for view in views]
     starts.append(spectrum)
+    # Codes may be the rows themselves, too wide for others to be filled up to.
+    wide = starts[0].shape[1] > N_COMPONENTS
+    groups = [starts[:1], starts[1:]] if wide else [starts]
+    layouts = (_side_by_side(graph, group, draw_seed(random_state)) for group in groups)
+    # A layout tears long clusters, which the spectrum leaves whole.
+    return [*chain.from_iterable(layouts), spectrum]
+
+
+def _side_by_side(graph, starts, seed):
+    """Lay a graph out from all starts at once."""
     widths = [start.shape[1] for start in starts]
-    # Side by side, the narrow ones with coordinates in which no rows differ or move.
-    places = np.zeros((len(spectrum), len(starts), max(widths)))
+    shape = graph.shape[0], len(starts), max(widths)
+    # Coordinates in which no rows differ fill up the narrow ones: none moves there.
+    places = np.zeros(shape, dtype=np.float32)
     for i, start in enumerate(starts):
         places[:, i, : widths[i]] = start
-    layouts = graph_layout(graph, places, draw_seed(random_state))
-    # A layout tears long clusters, which the spectrum leaves whole.
-    return [*(layouts[:, i, :width] for i, width in enumerate(widths)), spectrum]
+    layouts = graph_layout(graph, places, seed)
+    return [layouts[:, i, :width] for i, width in enumerate(widths)]
 
 
 def _spread(view):

@@ -39,9 +39,10 @@ LEFT_OUT_CHECKS = [
 ]
 
 # These look at what a fit finds, and at results that grow apart with its length: they
-# take all epochs. The others are of names, types, attributes and containers. Where they
-# compare equal fits, those of other containers say, more epochs would show more, but
-# test_neighbor_graph has what parted them; some of them fit a dozen times.
+# take all epochs, but not again in a memory map. The others are of names, types,
+# attributes and containers. Where they compare equal fits, those of other containers
+# say, more epochs would show more, but test_neighbor_graph has what parted them; some
+# of them fit a dozen times.
 CHECKS_OF_FITS = [
     estimator_checks.check_clusterer_compute_labels_predict,
     estimator_checks.check_clustering,

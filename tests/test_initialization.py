@@ -202,6 +202,26 @@ def test_full_covariances_are_not_tried_where_spherical_ones_say_least(mixtures,
     assert tried == spherical | {("full", "rows"): 10, ("full", "between"): 10}
 
 
+@pytest.mark.parametrize(("n_latent", "n_calls"), [(1, 1), (4, 1), (60, 2)])
+def test_layouts_are_those_of_the_starts_whatever_their_widths(
+    monkeypatch, n_latent, n_calls
+):
+    rng = np.random.RandomState(0)
+    codes, rows = rng.randn(80, n_latent), rng.randn(80, 3)
+    graph, calls = fuzzy_graph(rows, 5), []
+
+    def doubled(graph, start, seed):
+        calls.append(start.shape)
+        return 2 * start
+
+    monkeypatch.setattr(initialization, "graph_layout", doubled)
+    *layouts, spectrum = initialization._layouts(graph, [codes, rows], rng)
+    starts = [initialization._spread(view[:, :n_latent]) for view in (codes, rows)]
+    for layout, start in zip(layouts, [*starts, spectrum], strict=True):
+        np.testing.assert_allclose(layout, 2 * start, rtol=1e-6)
+    assert len(calls) == n_calls
+
+
 @pytest.mark.parametrize(("extent", "dtype"), [(1, "float32"), (300, "float64")])
 def test_mixtures_of_layouts_are_float32_where_it_is_exact_enough(
     mixtures, extent, dtype

@@ -156,7 +156,7 @@ def test_a_power_of_two_changes_units_and_nothing_else(cls, factor):
     )
 
 
-# One that is its own inverse, and one that is not: they generate all others.
+# One that is its own inverse, and one that could be taken for its inverse.
 @pytest.mark.parametrize("permutation", [(1, 0, 2), (1, 2, 0)])
 @every_clusterer
 def test_permuted_labels_of_the_start_permute_the_clusters(cls, permutation):

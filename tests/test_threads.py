@@ -178,6 +178,18 @@ def test_mixtures_of_a_start_have_one_thread_of_blas(monkeypatch):
         assert seen.pop() == {2}
 
 
+def test_the_spectrum_of_a_start_has_one_thread_of_blas(monkeypatch):
+    seen, spectrum = [], initialization.spectral_start
+
+    def noted(*args):
+        seen.append(numbers_of_blas())
+        return spectrum(*args)
+
+    monkeypatch.setattr(initialization, "spectral_start", noted)
+    start_responsibilities("neighbors", X, 2, np.random.RandomState(0))
+    assert seen == [{1}]
+
+
 def test_blas_has_its_number_again_after_an_error(monkeypatch):
     def fail(*args, **parameters):
         assert numbers_of_blas() == {1}
