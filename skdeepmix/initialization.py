@@ -1,6 +1,5 @@
 """From latent codes to the responsibilities that a fit starts from."""
 
-from itertools import chain
 from operator import itemgetter
 
 import numpy as np
@@ -215,9 +214,11 @@ def _layouts(graph, views, random_state):
     # Codes may be the rows themselves, too wide for others to be filled up to.
     wide = starts[0].shape[1] > N_COMPONENTS
     groups = [starts[:1], starts[1:]] if wide else [starts]
-    layouts = (_side_by_side(graph, group, draw_seed(random_state)) for group in groups)
+    layouts = []
+    for group in groups:
+        layouts += _side_by_side(graph, group, draw_seed(random_state))
     # A layout tears long clusters, which the spectrum leaves whole.
-    return [*chain.from_iterable(layouts), spectrum]
+    return [*layouts, spectrum]
 
 
 def _side_by_side(graph, starts, seed):
