@@ -15,6 +15,8 @@ from skdeepmix.networks._layers import initialized_linear
 
 # Posterior variance at the start, relative to the variance within a cluster.
 START_VARIANCE = 0.1
+# Distance of the log-variances of the start to the least one.
+LOG_VAR_MARGIN = 0.1
 # Rows of a wider variance that count beside those of a cluster of the start.
 BORROWED = 10
 
@@ -209,8 +211,12 @@ class GaussianMixtureVAEModule(VariationalModule):
         self._set_output(self.prior[-1], torch.stack([means, log_vars]).flatten())
         head = self.encoder[-1]
         bias = head.bias.new_zeros(len(head.bias) - self.n_latent)
-        bias[: self.n_latent] = (START_VARIANCE * pooled.clamp(min=1e-4)).log()
+        # Within the range, at whose ends log-variances would stay for want of a gradient.
+        least = LOG_VAR_RANGE[0] + LOG_VAR_MARGIN
+        bias[: self.n_latent] = (START_VARIANCE * pooled).log().clamp(min=least)
         self._set_output(head, bias, first=self.n_latent)
+        if isinstance(self.logits, nn.Parameter):
+            self.logits.copy_((data.targets.sum(0) + 1).log())
         self.likelihood.calibrate(self.mean_square_error(data))
 
     @staticmethod

@@ -509,6 +509,39 @@ def test_initialize_puts_the_components_on_the_clusters_whatever_w_is(blobs):
     np.testing.assert_allclose(log_vars[0].exp(), (30 * expected + 10 * pooled) / 40)
 
 
+def test_learned_weights_begin_at_the_shares_of_the_start(blobs):
+    X, y = blobs
+    counts = np.array([30, 15, 5])
+    rows = np.concatenate([np.flatnonzero(y == k)[:n] for k, n in enumerate(counts)])
+    model = make_model(init=y[rows], max_iter=1, learn_weights=True).fit(X[rows])
+    np.testing.assert_allclose(model.weights_, (counts + 1) / 53, rtol=0.1)
+
+
+def test_learned_weights_raise_the_score_of_clusters_of_unequal_size():
+    X, y = make_blobs([180, 20], 4, centers=CENTERS[:2], random_state=0)
+    X_test, _ = make_blobs([900, 100], 4, centers=CENTERS[:2], random_state=1)
+    free, fixed = (
+        make_model(n_clusters=2, init=y, learn_weights=learn_weights).fit(X)
+        for learn_weights in (True, False)
+    )
+    np.testing.assert_allclose(free.weights_, [0.9, 0.1], atol=0.03)
+    # log 2 less an entropy of .33 nats, if nothing else differs.
+    assert free.score(X_test) > fixed.score(X_test) + 0.2
+
+
+def test_posterior_of_tight_clusters_begins_where_it_can_learn():
+    X, y = make_blobs(90, centers=CENTERS, cluster_std=1e-3, random_state=0)
+    module = make_module(n_features=4)
+    data = Rows(X, Scaling.fit(X), dtype=torch.float64)
+    data.targets = torch.eye(3, dtype=torch.float64)[torch.from_numpy(y)]
+    with torch.no_grad():
+        module.initialize(data)
+    head = module.encoder[-1]
+    _, log_var, _, _ = module.posterior(data[slice(None)])
+    log_var.sum().backward()
+    assert torch.all(head.bias.grad[2:4] == len(X))
+
+
 @pytest.mark.parametrize("n_known", [0, 1, 3])
 def test_few_known_rows_borrow_the_variance_of_all_codes(blobs, n_known):
     X, y = blobs
