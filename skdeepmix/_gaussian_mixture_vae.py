@@ -211,7 +211,7 @@ class GaussianMixtureVAEModule(VariationalModule):
         self._set_output(self.prior[-1], torch.stack([means, log_vars]).flatten())
         head = self.encoder[-1]
         bias = head.bias.new_zeros(len(head.bias) - self.n_latent)
-        # Within the range, at whose ends log-variances would stay for want of a gradient.
+        # At the ends of the range and beyond there is no gradient.
         least = LOG_VAR_RANGE[0] + LOG_VAR_MARGIN
         bias[: self.n_latent] = (START_VARIANCE * pooled).log().clamp(min=least)
         self._set_output(head, bias, first=self.n_latent)

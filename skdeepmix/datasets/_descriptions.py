@@ -21,6 +21,10 @@ class Description:
         Number of columns of `data`.
     dtype : str
         Type of the raw values.
+    value_range : tuple of (low, high)
+        Least and largest value that can be.
+    n_classes : int
+        Number of classes, which are numbered from 0.
     image_shape : tuple of (channels, height, width) or None, default=None
         Shape of one row that is an image.
     sparse : bool, default=False
@@ -43,6 +47,8 @@ class Description:
     url: str
     n_features: int
     dtype: str
+    value_range: tuple
+    n_classes: int
     image_shape: tuple | None = None
     sparse: bool = False
     openml_id: int | None = None
@@ -62,6 +68,8 @@ DESCRIPTIONS = {
         url="http://yann.lecun.com/exdb/mnist",
         n_features=784,
         dtype="uint8",
+        value_range=(0, 255),
+        n_classes=10,
         image_shape=(1, 28, 28),
         openml_id=554,
         train_counts=(5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
@@ -78,6 +86,8 @@ DESCRIPTIONS = {
         url="https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass.html",
         n_features=256,
         dtype="float32",
+        value_range=(0, 1),
+        n_classes=10,
         image_shape=(1, 16, 16),
         openml_id=41082,
         openml_range=(-1.0, 1.0),
@@ -94,6 +104,8 @@ DESCRIPTIONS = {
         url="https://www.cs.columbia.edu/CAVE/software/softlib/coil-20.php",
         n_features=1024,
         dtype="uint8",
+        value_range=(0, 255),
+        n_classes=20,
         image_shape=(1, 32, 32),
     ),
     "yaleb": Description(
@@ -106,6 +118,8 @@ DESCRIPTIONS = {
         url="http://vision.ucsd.edu/~leekc/ExtYaleDatabase/ExtYaleB.html",
         n_features=1024,
         dtype="uint8",
+        value_range=(0, 255),
+        n_classes=38,
         image_shape=(1, 32, 32),
     ),
     "isolet": Description(
@@ -119,6 +133,8 @@ DESCRIPTIONS = {
         url="https://archive.ics.uci.edu/dataset/54/isolet",
         n_features=617,
         dtype="float32",
+        value_range=(-1, 1),
+        n_classes=26,
         openml_id=300,
         openml_first_label=1,
     ),
@@ -133,6 +149,8 @@ DESCRIPTIONS = {
         url="http://www.daviddlewis.com/resources/testcollections/reuters21578",
         n_features=2000,
         dtype="float32",
+        value_range=(0, 1),
+        n_classes=8,
         sparse=True,
     ),
     "pendigits": Description(
@@ -149,6 +167,8 @@ DESCRIPTIONS = {
         ),
         n_features=16,
         dtype="uint8",
+        value_range=(0, 100),
+        n_classes=10,
         openml_id=32,
         train_counts=(780, 779, 780, 719, 780, 720, 720, 778, 719, 719),
     ),
@@ -166,6 +186,8 @@ DESCRIPTIONS = {
         ),
         n_features=64,
         dtype="uint8",
+        value_range=(0, 16),
+        n_classes=10,
         image_shape=(1, 8, 8),
         openml_id=28,
         train_counts=(376, 389, 380, 389, 387, 376, 377, 387, 380, 382),
@@ -182,6 +204,8 @@ DESCRIPTIONS = {
         url="https://github.com/brendenlake/omniglot",
         n_features=784,
         dtype="uint8",
+        value_range=(0, 255),
+        n_classes=1623,
         image_shape=(1, 28, 28),
     ),
 }

@@ -55,8 +55,8 @@ def fetch_mnist(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype, or if `subset` is unknown or not marked in the source.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -106,8 +106,8 @@ def fetch_usps(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype, or if `subset` is unknown or not marked in the source.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -153,8 +153,8 @@ def fetch_coil20(*, data_home=None, return_X_y=False):
         If there is no such file: this set is not fetched from OpenML. The message
         says what the file must hold, and where the data come from.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values.
 
     References
     ----------
@@ -200,8 +200,8 @@ def fetch_yaleb(*, data_home=None, return_X_y=False):
         If there is no such file: this set is not fetched from OpenML. The message
         says what the file must hold, and where the data come from.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values.
 
     References
     ----------
@@ -254,8 +254,8 @@ def fetch_isolet(*, data_home=None, return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values.
 
     References
     ----------
@@ -307,8 +307,8 @@ def fetch_reuters_r8(*, data_home=None, subset="all", return_X_y=False):
         If there is no such file: this set is not fetched from OpenML. The message
         says what the file must hold, and where the data come from.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype, or if `subset` is unknown or not marked in the source.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -357,8 +357,8 @@ def fetch_pendigits(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype, or if `subset` is unknown or not marked in the source.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -408,8 +408,8 @@ def fetch_optdigits(*, data_home=None, subset="all", return_X_y=False):
     OSError
         If there is no such file and OpenML cannot be reached.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype, or if `subset` is unknown or not marked in the source.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -462,8 +462,8 @@ def fetch_omniglot(*, data_home=None, subset="all", return_X_y=False):
         If there is no such file: this set is not fetched from OpenML. The message
         says what the file must hold, and where the data come from.
     ValueError
-        If the file is no .npz file, lacks keys or has another number of features or
-        dtype, or if `subset` is unknown or not marked in the source.
+        If the file is no .npz file, lacks keys or has another number of features,
+        dtype or range of values, or if `subset` is unknown or not marked in the source.
 
     References
     ----------
@@ -511,7 +511,7 @@ def _from_file(path, about):
                 f"got {', '.join(arrays)}. The file must hold {_contents(about)}."
             )
         bunch = Bunch(data=_read_data(arrays, about.sparse), source=str(path))
-        bunch.target = arrays["y"].astype(np.int64)
+        bunch.target = arrays["y"]
         bunch.update({key: arrays[key] for key in ROW_KEYS if key in arrays})
         found = NAME_KEYS.keys() & arrays.keys()
         bunch.update({NAME_KEYS[key]: arrays[key] for key in found})
@@ -578,26 +578,43 @@ def _train_first(target, train_counts):
 
 
 def _check(bunch, about):
-    n_features, dtype = bunch.data.shape[1], bunch.data.dtype
+    n_features = bunch.data.shape[1]
     if n_features != about.n_features:
         raise ValueError(
             f"Expected {about.n_features} features of {about.title} in "
             f"{bunch.source} but got {n_features}."
         )
-    if not np.can_cast(dtype, about.dtype, "same_kind"):
-        raise ValueError(
-            f"Expected raw values of dtype {about.dtype} in {bunch.source} but got "
-            f"{dtype}. Undo any scaling and cast them."
-        )
-    bunch.data = bunch.data.astype(about.dtype, copy=False)
+    bunch.data = _cast(bunch, "data", about.dtype, about.value_range, about)
+    bunch.target = _cast(bunch, "target", "int64", (0, about.n_classes - 1), about)
+    if "split" in bunch:
+        bunch.split = _cast(bunch, "split", "int64", (0, 1), about)
     check_consistent_length(
         bunch.data, bunch.target, *(bunch[key] for key in ROW_KEYS if key in bunch)
     )
 
 
+def _cast(bunch, key, dtype, value_range, about):
+    """Values of a type, if they were of its kind and are within their range."""
+    values = bunch[key]
+    low, high = value_range
+    n_dim = 2 if key == "data" else 1
+    expected = None
+    if values.ndim != n_dim:
+        expected, got = f"{n_dim} dimension(s)", values.ndim
+    elif not np.can_cast(values.dtype, dtype, "same_kind"):
+        expected, got = f"dtype {dtype}", values.dtype
+    elif values.size and not (low <= values.min() and values.max() <= high):
+        expected = f"values in [{low}, {high}]"
+        got = f"[{values.min()}, {values.max()}]"
+    if expected is not None:
+        raise ValueError(
+            f"Expected {key} of {expected} in {bunch.source} but got {got}. It must "
+            f"hold {_contents(about)}."
+        )
+    return values.astype(dtype, copy=False)
+
+
 def _take_subset(bunch, subset):
-    if "split" in bunch:
-        bunch.split = bunch.split.astype(np.int64)
     if subset == "all":
         return
     if "split" not in bunch:
@@ -618,16 +635,18 @@ def _required_keys(about):
 
 def _contents(about):
     """What a file must hold, in words."""
-    X = f"'X' of shape (n_samples, {about.n_features}), {about.dtype}"
+    low, high = about.value_range
+    kind = f"{about.dtype} in [{low}, {high}]"
+    X = f"'X' of shape (n_samples, {about.n_features}), {kind}"
     if about.sparse:
         X = (
             "'data', 'indices', 'indptr' and 'shape' (the parts of a CSR matrix with "
-            f"{about.n_features} columns, {about.dtype})"
+            f"{about.n_features} columns, {kind})"
         )
     elif about.image_shape is not None:
         _, height, width = about.image_shape
-        X = f"'X' of shape (n_samples, {height}, {width}), {about.dtype}"
+        X = f"'X' of shape (n_samples, {height}, {width}), {kind}"
     return (
-        f"{X}, 'y' (class of each row, from 0) and, where the set has one, 'split' "
-        "(0 for training rows, 1 for test rows)"
+        f"{X}, 'y' (class of each row, 0 to {about.n_classes - 1}) and, where the set "
+        "has one, 'split' (0 for training rows, 1 for test rows)"
     )

@@ -31,9 +31,9 @@ def has_subsets(name):
 
 
 def raw_rows(name, n_samples=4):
-    """Dense rows of the right dtype, mostly zeros."""
+    """Dense rows of the right dtype, many zeros."""
     about = DESCRIPTIONS[name]
-    rows = np.random.RandomState(0).randint(3, size=(n_samples, about.n_features))
+    rows = np.random.RandomState(0).randint(2, size=(n_samples, about.n_features))
     return rows.astype(about.dtype)
 
 
@@ -272,8 +272,8 @@ def test_message_of_a_missing_file(tmp_path):
         r"coil20\.npz: COIL-20 is not fetched from OpenML\. Make it with "
         r"numpy\.savez_compressed from the original source, https://www\.cs\.columbia"
         r"\.edu/CAVE/software/softlib/coil-20\.php: it must hold 'X' of shape "
-        r"\(n_samples, 32, 32\), uint8, 'y' \(class of each row, from 0\) and, where "
-        r"the set has one, 'split' \(0 for training rows, 1 for test rows\)\.$"
+        r"\(n_samples, 32, 32\), uint8 in \[0, 255\], 'y' \(class of each row, 0 to 19\) "
+        r"and, where the set has one, 'split' \(0 for training rows, 1 for test rows\)\.$"
     )
     with pytest.raises(FileNotFoundError, match=message):
         fetch("coil20", tmp_path)
@@ -290,7 +290,7 @@ def test_message_without_file_and_network(tmp_path):
     message = (
         r"^Found no file .*pendigits\.npz and could not download data set 32 of "
         r"OpenML: <urlopen error no network in tests>\. Try again with a network, or "
-        r"make that file: it must hold 'X' of shape \(n_samples, 16\), uint8, "
+        r"make that file: it must hold 'X' of shape \(n_samples, 16\), uint8 in "
     )
     with pytest.raises(OSError, match=message):
         fetch("pendigits", tmp_path)
@@ -301,7 +301,7 @@ def test_a_broken_file_is_named(tmp_path, content):
     (tmp_path / "coil20.npz").write_bytes(content)
     message = (
         r"^.*coil20\.npz is no \.npz file, or only a part of one\. Remove it or make "
-        r"it anew: it must hold 'X' of shape \(n_samples, 32, 32\), uint8, "
+        r"it anew: it must hold 'X' of shape \(n_samples, 32, 32\), uint8 in "
     )
     with pytest.raises(ValueError, match=message):
         fetch("coil20", tmp_path)
@@ -314,7 +314,7 @@ def test_a_broken_file_is_named(tmp_path, content):
             "coil20",
             {"y": None},
             r"^Expected the keys X, y in .*coil20\.npz but got X\. The file must hold "
-            r"'X' of shape \(n_samples, 32, 32\), uint8, ",
+            r"'X' of shape \(n_samples, 32, 32\), uint8 in ",
         ),
         (
             "reuters_r8",
@@ -330,8 +330,44 @@ def test_a_broken_file_is_named(tmp_path, content):
         (
             "mnist",
             {"X": np.zeros((4, 784))},
-            r"^Expected raw values of dtype uint8 in .*mnist\.npz but got float64\. "
-            r"Undo any scaling and cast them\.$",
+            r"^Expected data of dtype uint8 in .*mnist\.npz but got float64\. It must "
+            r"hold 'X' of shape \(n_samples, 28, 28\), uint8 in \[0, 255\], 'y' \(class "
+            r"of each row, 0 to 9\) and, where the set has one, 'split' \(0 for ",
+        ),
+        (
+            "usps",
+            {"X": np.linspace(-1, 1, 1024).reshape(4, 256)},
+            r"^Expected data of values in \[0, 1\] in .*usps\.npz but got \[-1\.0, 1",
+        ),
+        (
+            "usps",
+            {"X": np.full((4, 256), np.nan)},
+            r"^Expected data of values in \[0, 1\] in .*usps\.npz but got \[nan, nan\]",
+        ),
+        (
+            "mnist",
+            {"X": np.full((4, 784), 256, dtype=np.uint16)},
+            r"^Expected data of values in \[0, 255\] in .*mnist\.npz but got \[256, ",
+        ),
+        (
+            "usps",
+            {"y": np.array([1, 2, 10, 3])},
+            r"^Expected target of values in \[0, 9\] in .*usps\.npz but got \[1, 10\]",
+        ),
+        (
+            "usps",
+            {"y": np.array([[1], [2], [9], [3]])},
+            r"^Expected target of 1 dimension\(s\) in .*usps\.npz but got 2\. It must",
+        ),
+        (
+            "usps",
+            {"y": np.array([0.5, 1.0, 2.0, 3.0])},
+            r"^Expected target of dtype int64 in .*usps\.npz but got float64\. It must",
+        ),
+        (
+            "pendigits",
+            {"split": np.array([1, 1, 2, 2])},
+            r"^Expected split of values in \[0, 1\] in .*digits\.npz but got \[1, 2\]",
         ),
         (
             "mnist",
@@ -339,7 +375,20 @@ def test_a_broken_file_is_named(tmp_path, content):
             r"inconsistent numbers of samples: \[4, 4, 3\]",
         ),
     ],
-    ids=["no labels", "no indptr", "other size", "scaled", "short split"],
+    ids=[
+        "no labels",
+        "no indptr",
+        "other size",
+        "scaled",
+        "values below 0",
+        "NaN",
+        "values that would wrap",
+        "labels from 1",
+        "labels in a column",
+        "labels with a fraction",
+        "split from 1",
+        "short split",
+    ],
 )
 def test_a_file_that_does_not_fit(name, changes, message, tmp_path):
     write(tmp_path, name, **changes)
