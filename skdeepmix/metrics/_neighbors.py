@@ -41,7 +41,7 @@ def compression_score(X, labels, *, n_neighbors=15):
     -------
     score : float
         In nats per step, at most log(n_clusters); higher is better, 0 for a single
-        cluster.
+        cluster, and below 0 for labels that part neighbours.
 
     Raises
     ------

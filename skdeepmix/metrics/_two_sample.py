@@ -42,8 +42,9 @@ def parzen_log_likelihood(samples, X, *, X_validation, bandwidths=None):
         Standard deviations of the windows to choose from, above 0, in the unit of the
         features. None makes 30 of them in geometric steps, in proportion to the unit:
         from half of the median distance of validation rows to their nearest sample to
-        twice the median distance between validation rows, each per root of n_features
-        (the first is at least a thousandth of the second).
+        twice the larger of that distance and the median distance between validation
+        rows, each per root of n_features (the first is at least a thousandth of the
+        last).
 
     Returns
     -------

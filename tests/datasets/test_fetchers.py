@@ -272,8 +272,9 @@ def test_message_of_a_missing_file(tmp_path):
         r"coil20\.npz: COIL-20 is not fetched from OpenML\. Make it with "
         r"numpy\.savez_compressed from the original source, https://www\.cs\.columbia"
         r"\.edu/CAVE/software/softlib/coil-20\.php: it must hold 'X' of shape "
-        r"\(n_samples, 32, 32\), uint8 in \[0, 255\], 'y' \(class of each row, 0 to 19\) "
-        r"and, where the set has one, 'split' \(0 for training rows, 1 for test rows\)\.$"
+        r"\(n_samples, 32, 32\), uint8 in \[0, 255\], 'y' \(class of each row, 0 to "
+        r"19\) and, where the set has one, 'split' \(0 for training rows, 1 for test "
+        r"rows\)\.$"
     )
     with pytest.raises(FileNotFoundError, match=message):
         fetch("coil20", tmp_path)
@@ -331,8 +332,8 @@ def test_a_broken_file_is_named(tmp_path, content):
             "mnist",
             {"X": np.zeros((4, 784))},
             r"^Expected data of dtype uint8 in .*mnist\.npz but got float64\. It must "
-            r"hold 'X' of shape \(n_samples, 28, 28\), uint8 in \[0, 255\], 'y' \(class "
-            r"of each row, 0 to 9\) and, where the set has one, 'split' \(0 for ",
+            r"hold 'X' of shape \(n_samples, 28, 28\), uint8 in \[0, 255\], 'y' \("
+            r"class of each row, 0 to 9\) and, where the set has one, 'split' \(0 for ",
         ),
         (
             "usps",
