@@ -290,9 +290,8 @@ class SpectralNorm(nn.Module):
 
     @torch.no_grad()
     def _iterate(self, matrix):
-        right = nn.functional.normalize(matrix.mT @ self.left, dim=0)
-        self.right.copy_(right)
-        self.left.copy_(nn.functional.normalize(matrix @ right, dim=0))
+        nn.functional.normalize(matrix.mT @ self.left, dim=0, out=self.right)
+        nn.functional.normalize(matrix @ self.right, dim=0, out=self.left)
 
 
 def spectrally_normalized(network, generator):
