@@ -298,7 +298,8 @@ class GaussianMixtureVAE(BaseDeepMixture):
         nats (Eq. 7 of [1]_); it should be below log K. Keeps clusters apart with
         ``init="random"``.
     learn_weights : bool, default=False
-        Whether the mixing weights are learned; else they are 1 / K.
+        Whether the mixing weights are learned, from the shares of the start on; else
+        they are 1 / K.
     n_importance : int, default=10
         Number of importance samples of `score_samples`: 1 is the evidence lower bound,
         more tighten it.
