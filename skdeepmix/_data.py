@@ -110,7 +110,8 @@ class Rows:
     device : torch.device or str, default="cpu"
         Where the tensors lie.
     batch_size : int or None, default=None
-        Largest number of rows in a batch; None is about 4 million elements.
+        Largest number of rows in a batch; None is about 4 million elements, at most
+        4,096 rows.
     seed : int, default=0
         Seed of the row order.
     targets : torch.Tensor of shape (n_samples, n_clusters) or None, default=None
@@ -254,6 +255,14 @@ class Rows:
             kept -= torch.cuda.memory_allocated(self.device)
             return n_bytes <= (torch.cuda.mem_get_info(self.device)[0] + kept) // 2
         return n_bytes <= RESIDENT_BYTES and not _is_memory_map(self.X)
+
+
+def canonical(X):
+    """Rows whose duplicate entries, of a sparse matrix, are summed."""
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()  # SciPy would do it in place, in the matrix of the user
+        X.sum_duplicates()
+    return X
 
 
 def row_blocks(n_samples, n_elements):

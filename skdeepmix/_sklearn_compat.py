@@ -3,6 +3,7 @@
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback import CallbackSupportMixin, FitCallback, with_callbacks
 from sklearn.utils import ClassifierTags
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -19,5 +20,11 @@ __all__ = [
     "InvalidParameterError",
     "StrOptions",
     "fit_context",
+    "is_missing",
     "with_callbacks",
 ]
+
+
+def is_missing(value):
+    """Whether a value is None, NaN or the missing value of pandas."""
+    return value is None or is_scalar_nan(value) or is_pandas_na(value)

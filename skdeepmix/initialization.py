@@ -7,7 +7,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 
 from skdeepmix._neighbor_graph import (
     N_COMPONENTS,
@@ -361,8 +361,8 @@ def start_responsibilities(init, codes, n_clusters, random_state, data=None):
         What a clusterer is fitted on.
     n_clusters : int
         Number of clusters.
-    random_state : numpy.random.RandomState
-        Seeds every `random_state` of the clusterer that is None.
+    random_state : int, RandomState instance or None
+        Seeds the start, and every `random_state` of a clusterer that is None.
     data : Rows or None, default=None
         The rows that the codes belong to, for starts that look at both.
 
@@ -385,6 +385,8 @@ def start_responsibilities(init, codes, n_clusters, random_state, data=None):
     >>> resp.argmax(axis=1).tolist() in ([0, 0, 1], [1, 1, 0])
     True
     """
+    random_state = check_random_state(random_state)
+    codes = check_array(codes, input_name="codes")
     start = resolve_start(init, len(codes), n_clusters)
     if start is None:
         raise ValueError(
@@ -426,6 +428,13 @@ def _one_hot(labels, n_clusters):
             "n_clusters) for soft labels."
         )
     largest = int(labels.max(initial=0))
+    n_found = len(np.unique(labels[labels >= 0]))
+    if n_found <= n_clusters <= largest:
+        raise ValueError(
+            f"The labels in 'init' go up to {largest}, but {n_clusters} clusters are "
+            f"numbered from 0 to {n_clusters - 1}. Number them anew, as by "
+            "numpy.unique(labels, return_inverse=True)[1]."
+        )
     if largest >= n_clusters:
         raise ValueError(
             f"The start found {largest + 1} clusters, but n_clusters = {n_clusters}. "
@@ -437,6 +446,11 @@ def _one_hot(labels, n_clusters):
 
 
 def _normalized(resp, n_clusters):
+    if resp.shape[1] == 1 < n_clusters:
+        raise ValueError(
+            "The 'init' parameter has one column, but responsibilities need n_clusters "
+            f"= {n_clusters}. Use ravel() if these are labels."
+        )
     if resp.shape[1] != n_clusters or resp.min() < 0:
         raise ValueError(
             f"The 'init' parameter has {resp.shape[1]} columns and a least value of "

@@ -1,6 +1,7 @@
 """The number of clusters, for any clusterer, by the knee of a curve."""
 
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.sparse import issparse
@@ -9,10 +10,14 @@ from sklearn.utils import Bunch, check_array, column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from skdeepmix._data import canonical
+
 # What scikit-learn's clusterers and mixtures call the number of clusters.
 SIZE_PARAMETERS = ("n_clusters", "n_components")
 
 MIN_POINTS = 4
+# Standard deviation of equal rows, relative to their size, at most.
+ROUNDING = 4 * np.finfo(np.float64).eps
 MIN_REFINED_POINTS = 20
 
 
@@ -240,16 +245,21 @@ def _evaluate(estimator, X, params, criterion):
 def _log_dispersion(estimator, X, labels):
     """Log of the mean squared distance of rows to the mean of their cluster."""
     X = check_array(X, accept_sparse="csr", dtype=np.float64, input_name="X")
+    X = canonical(X)
     total = sum(_squares(X[labels == label]) for label in np.unique(labels))
     with np.errstate(divide="ignore"):  # the caller tells for which n_clusters
         return np.log(total / X.shape[0])
 
 
 def _squares(rows):
-    """Sum of squared distances to the mean."""
+    """Sum of squared distances to the mean, 0 where only rounding is left."""
     if issparse(rows):
-        return rows.shape[0] * mean_variance_axis(rows, axis=0)[1].sum()
-    return rows.shape[0] * rows.var(axis=0).sum()
+        total = rows.shape[0] * mean_variance_axis(rows, axis=0)[1].sum()
+        size = np.square(rows.data).sum()
+    else:
+        total = rows.shape[0] * rows.var(axis=0).sum()
+        size = np.square(rows).sum()
+    return total if total > ROUNDING**2 * size else 0.0
 
 
 def _check_param_name(estimator, param_name):
@@ -267,15 +277,20 @@ def _check_param_name(estimator, param_name):
 
 
 def _check_n_clusters(n_clusters):
-    sizes = column_or_1d(list(n_clusters))
-    if sizes.dtype.kind not in "iu":
+    if not isinstance(n_clusters, Iterable):
         raise TypeError(
-            f"Expected integers as numbers of clusters but got {sizes.dtype} values."
+            f"Expected several numbers of clusters but got {n_clusters!r}. Pass a "
+            "range, such as range(1, 25)."
         )
+    sizes = column_or_1d(list(n_clusters))
     if len(sizes) < MIN_POINTS:
         raise ValueError(
             f"Expected at least {MIN_POINTS} numbers of clusters, for two lines, but "
             f"got {len(sizes)}. Pass a wider range, such as range(1, 25)."
+        )
+    if sizes.dtype.kind not in "iu":
+        raise TypeError(
+            f"Expected integers as numbers of clusters but got {sizes.dtype} values."
         )
     if sizes[0] < 1 or np.any(sizes[:-1] >= sizes[1:]):
         raise ValueError(

@@ -355,6 +355,36 @@ def test_unknown_starts_are_named_beside_the_known(blobs):
     )
 
 
+@pytest.mark.parametrize("classes", [(1, 2), (0, 5)])
+def test_labels_are_numbered_from_0(blobs, classes):
+    X, y = blobs
+    assert_raises(
+        f"The labels in 'init' go up to {classes[1]}, but 2 clusters are numbered from "
+        "0 to 1. Number them anew, as by numpy.unique(labels, return_inverse=True)[1].",
+        np.array(classes)[y % 2],
+        X,
+        n_clusters=2,
+    )
+
+
+def test_labels_in_a_column_are_not_responsibilities(blobs):
+    X, y = blobs
+    assert_raises(
+        "The 'init' parameter has one column, but responsibilities need n_clusters = "
+        "3. Use ravel() if these are labels.",
+        y[:, None],
+        X,
+    )
+
+
+@pytest.mark.parametrize("init", ["neighbors", "k-means++"])
+def test_seeds_and_lists_do_as_well(blobs, init):
+    X, y = blobs
+    resp = start_responsibilities(init, X.tolist(), 3, 0)
+    assert adjusted_rand_score(y, resp.argmax(1)) == 1
+    assert start_responsibilities(init, X, 3, None).shape == (60, 3)
+
+
 def test_clusterers_must_find_at_most_n_clusters(blobs):
     assert_raises(
         "The start found 4 clusters, but n_clusters = 3. Give both the same number.",

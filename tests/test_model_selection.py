@@ -17,7 +17,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 
 from skdeepmix import GaussianMixtureVAE
-from skdeepmix.model_selection import knee_point, select_n_clusters
+from skdeepmix.model_selection import _log_dispersion, knee_point, select_n_clusters
 from skdeepmix.networks import MLP
 
 
@@ -157,6 +157,20 @@ def test_knee_is_an_int():
             "Expected integers as numbers of clusters but got float64 values.",
         ),
         (
+            5,
+            [1],
+            TypeError,
+            "Expected several numbers of clusters but got 5. Pass a range, such as "
+            "range(1, 25).",
+        ),
+        (
+            range(5, 2),
+            [],
+            ValueError,
+            "Expected at least 4 numbers of clusters, for two lines, but got 0. Pass a "
+            "wider range, such as range(1, 25).",
+        ),
+        (
             [1, 2, 3, 4],
             [4, 3, 2],
             ValueError,
@@ -206,6 +220,26 @@ def test_end_of_a_wide_range_does_not_matter(seed, top):
         AgglomerativeClustering(), blobs(8, seed), range(1, top + 1)
     )
     assert selection.n_clusters == 8
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_rows_that_repeat_leave_nothing_but_rounding(container, offset):
+    rows = np.random.RandomState(0).normal(size=(10, 3)) + offset
+    X = container(np.repeat(rows, range(3, 13), axis=0))
+    message = r"^Expected finite values but got -inf for 10 clusters\. Leave this "
+    with pytest.raises(ValueError, match=message):
+        select_n_clusters(KMeans(n_init=5, random_state=0), X, range(1, 16))
+
+
+def test_entries_of_sparse_rows_that_repeat_are_summed():
+    parts = ([1.0, 1.0, 2.0, 5.0], [0, 0, 1, 0], [0, 2, 3, 4])
+    X = csr_array(parts, shape=(3, 2))
+    labels = np.zeros(3, dtype=int)
+    found, expected = (_log_dispersion(None, x, labels) for x in (X, X.toarray()))
+    assert found == pytest.approx(expected)
+    assert X.nnz == 4  # the rows of the user stay as they are
 
 
 def test_default_criterion_is_that_of_kmeans():

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
-from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -27,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from skdeepmix import _cuda_graphs
-from skdeepmix._data import Rows, Scaling, block_rows
+from skdeepmix._data import Rows, Scaling, block_rows, canonical
 from skdeepmix._progress import progress_bar
 from skdeepmix._sklearn_compat import (
     CallbackSupportMixin,
@@ -508,9 +507,7 @@ class BaseDeepModel(
 
     def _validate_rows(self, X, *, reset):
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
-        if sparse.issparse(X) and not X.has_canonical_format:
-            X = X.copy()  # SciPy would do it in place, in the matrix of the user
-            X.sum_duplicates()
+        X = canonical(X)
         likelihood = self.likelihood if reset else self._frozen["likelihood"]
         if not LIKELIHOODS[likelihood].rescales:
             low, high = X.min(), X.max()

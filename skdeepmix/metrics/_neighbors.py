@@ -1,8 +1,10 @@
 """Scores of clusters by the graph of nearest neighbours: no classes are needed."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, check_scalar
 
 from skdeepmix._data import Rows, Scaling
 from skdeepmix._neighbor_graph import (
@@ -46,7 +48,8 @@ def compression_score(X, labels, *, n_neighbors=15):
     Raises
     ------
     ValueError
-        If X has fewer than 3 rows, or labels are not as many as rows.
+        If X has fewer than 3 rows, labels are not as many as rows, or `n_neighbors` is
+        below 1.
 
     See Also
     --------
@@ -102,7 +105,8 @@ def modularity_score(X, labels, *, n_neighbors=15):
     Raises
     ------
     ValueError
-        If X has fewer than 3 rows, or labels are not as many as rows.
+        If X has fewer than 3 rows, labels are not as many as rows, or `n_neighbors` is
+        below 1.
 
     See Also
     --------
@@ -130,6 +134,7 @@ def modularity_score(X, labels, *, n_neighbors=15):
 
 
 def _graph_and_labels(X, labels, n_neighbors):
+    check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
     X = check_array(X, accept_sparse="csr", ensure_min_samples=3)
     labels = check_labels(labels, "labels")
     check_consistent_length(X, labels)

@@ -282,7 +282,10 @@ def _parzen_bandwidths(samples, rows):
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(rows), generator=generator, device="cpu")
     rows = rows[order[:GRID_ROWS]]
-    nearest = float(np.median(pairwise_distances_argmin_min(rows, samples)[1]))
+    # About the mean, since an offset would cost these distances their precision.
+    center = samples.mean(0)
+    distances = pairwise_distances_argmin_min(rows - center, samples - center)[1]
+    nearest = float(np.median(distances))
     # Samples far from all rows have the larger distance.
     longest = 2 * max(median_distance(rows), nearest)
     if longest == 0:

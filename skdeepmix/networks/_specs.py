@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Set
 from numbers import Integral
 
 from sklearn.base import BaseEstimator
@@ -589,7 +590,8 @@ def _sizes(spec, name, length=None):
     """Read a sequence of positive integers, or say what is wrong with it."""
     value = getattr(spec, name)
     sizes = [int(size) for size in value if isinstance(size, Integral) and size >= 1]
-    if len(sizes) != len(value) or length not in (None, len(sizes)):
+    unordered = isinstance(value, Set | Mapping)
+    if unordered or len(sizes) != len(value) or length not in (None, len(sizes)):
         count = "" if length is None else f"{length} "
         raise ValueError(
             f"The '{name}' parameter of {type(spec).__name__} must be a tuple of "

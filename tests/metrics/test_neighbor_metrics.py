@@ -82,6 +82,14 @@ def test_labels_that_are_nan(score, blobs):
 
 
 @pytest.mark.parametrize("score", SCORES)
+def test_a_row_needs_a_neighbor(score, blobs):
+    with pytest.raises(ValueError, match="^n_neighbors == 0, must be >= 1"):
+        score(*blobs, n_neighbors=0)
+    with pytest.raises(TypeError, match="^n_neighbors must be an instance of int"):
+        score(*blobs, n_neighbors="15")
+
+
+@pytest.mark.parametrize("score", SCORES)
 def test_two_rows_have_no_graph(score):
     with pytest.raises(ValueError, match="Found array with 2 sample"):
         score([[0.0], [1.0]], [0, 1])

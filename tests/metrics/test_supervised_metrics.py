@@ -175,6 +175,9 @@ BAD_PAIRS = [
     ([], [], "Found array with 0 sample"),
     ([[0, 1]], [0], r"1d array, got an array of shape \(1, 2\)"),
     ([0.0, np.nan], [0, 1], "Input labels_true contains NaN"),
+    (["a", None], [0, 1], "Input labels_true has missing values"),
+    (pd.Series(["a", None], dtype="string"), [0, 1], "labels_true has missing values"),
+    (pd.Series([1, None], dtype="Int64"), [0, 1], "labels_true contains NaN"),
 ]
 
 

@@ -98,6 +98,16 @@ def test_parzen_changes_with_the_unit_alone(sets, bandwidths):
     assert after.bandwidth == pytest.approx(100 * before.bandwidth)
 
 
+def test_parzen_ignores_an_offset(sets):
+    samples, rows, validation = sets
+    plain = parzen_log_likelihood(samples, rows, X_validation=validation)
+    moved = parzen_log_likelihood(
+        samples + 1e8, rows + 1e8, X_validation=validation + 1e8
+    )
+    assert_allclose(moved.bandwidths, plain.bandwidths, rtol=1e-5)
+    assert_allclose(moved.mean, plain.mean, rtol=1e-5)
+
+
 def test_parzen_ignores_the_order_of_rows_and_bandwidths(sets):
     shuffled = [np.random.RandomState(3).permutation(rows) for rows in sets]
     first, second = (

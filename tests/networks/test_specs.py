@@ -303,6 +303,16 @@ def test_conv_net_needs_a_convolution():
             "integers. Got (2.5,) instead.",
         ),
         (
+            MLP({8: 4}),
+            "The 'hidden_layer_sizes' parameter of MLP must be a tuple of positive "
+            "integers. Got {8: 4} instead.",
+        ),
+        (
+            MLP({8}),
+            "The 'hidden_layer_sizes' parameter of MLP must be a tuple of positive "
+            "integers. Got {8} instead.",
+        ),
+        (
             ConvNet((4, 5)),
             "The 'image_shape' parameter of ConvNet must be a tuple of 3 positive "
             "integers. Got (4, 5) instead.",
