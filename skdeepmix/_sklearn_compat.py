@@ -20,11 +20,7 @@ __all__ = [
     "InvalidParameterError",
     "StrOptions",
     "fit_context",
-    "is_missing",
+    "is_pandas_na",
+    "is_scalar_nan",
     "with_callbacks",
 ]
-
-
-def is_missing(value):
-    """Whether a value is None, NaN or the missing value of pandas."""
-    return value is None or is_scalar_nan(value) or is_pandas_na(value)

@@ -428,17 +428,17 @@ def _one_hot(labels, n_clusters):
             "n_clusters) for soft labels."
         )
     largest = int(labels.max(initial=0))
-    n_found = len(np.unique(labels[labels >= 0]))
-    if n_found <= n_clusters <= largest:
+    if largest >= n_clusters:
+        n_found = len(np.unique(labels[labels >= 0]))
+        if n_found > n_clusters:
+            raise ValueError(
+                f"The start found {n_found} clusters, but n_clusters = {n_clusters}. "
+                "Give both the same number."
+            )
         raise ValueError(
             f"The labels in 'init' go up to {largest}, but {n_clusters} clusters are "
             f"numbered from 0 to {n_clusters - 1}. Number them anew, as by "
             "numpy.unique(labels, return_inverse=True)[1]."
-        )
-    if largest >= n_clusters:
-        raise ValueError(
-            f"The start found {largest + 1} clusters, but n_clusters = {n_clusters}. "
-            "Give both the same number."
         )
     known = np.flatnonzero(labels >= 0)
     resp[known, labels[known].astype(np.int64)] = 1

@@ -16,8 +16,6 @@ from skdeepmix._data import canonical
 SIZE_PARAMETERS = ("n_clusters", "n_components")
 
 MIN_POINTS = 4
-# Standard deviation of equal rows, relative to their size, at most.
-ROUNDING = 4 * np.finfo(np.float64).eps
 MIN_REFINED_POINTS = 20
 
 
@@ -252,14 +250,11 @@ def _log_dispersion(estimator, X, labels):
 
 
 def _squares(rows):
-    """Sum of squared distances to the mean, 0 where only rounding is left."""
+    """Sum of squared distances to the mean."""
     if issparse(rows):
-        total = rows.shape[0] * mean_variance_axis(rows, axis=0)[1].sum()
-        size = np.square(rows.data).sum()
-    else:
-        total = rows.shape[0] * rows.var(axis=0).sum()
-        size = np.square(rows).sum()
-    return total if total > ROUNDING**2 * size else 0.0
+        return rows.shape[0] * mean_variance_axis(rows, axis=0)[1].sum()
+    # From one of them, so that equal rows leave no rounding.
+    return rows.shape[0] * (rows - rows[0]).var(axis=0).sum()
 
 
 def _check_param_name(estimator, param_name):

@@ -224,10 +224,11 @@ def test_end_of_a_wide_range_does_not_matter(seed, top):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("n_repeats", [3, 300])
 @pytest.mark.parametrize("offset", [0.0, 1e3])
-def test_rows_that_repeat_leave_nothing_but_rounding(container, offset):
+def test_rows_that_repeat_have_no_dispersion(container, n_repeats, offset):
     rows = np.random.RandomState(0).normal(size=(10, 3)) + offset
-    X = container(np.repeat(rows, range(3, 13), axis=0))
+    X = container(np.repeat(rows, range(n_repeats, n_repeats + 10), axis=0))
     message = r"^Expected finite values but got -inf for 10 clusters\. Leave this "
     with pytest.raises(ValueError, match=message):
         select_n_clusters(KMeans(n_init=5, random_state=0), X, range(1, 16))

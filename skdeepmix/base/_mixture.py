@@ -234,9 +234,9 @@ class BaseDeepMixture(ClusterMixin, BaseDeepModel):
             of the array; None draws clusters by `weights_`.
         observation_noise : bool, default=False
             Whether to add the noise of the likelihood, or that of the windows of the
-            score in :class:`MixtureOfNetworks` and :class:`MPCC`, where rows may then
-            leave [0, 1]; else rows are the conditional means of freshly drawn latents,
-            as in the figures of the papers.
+            score in models without one, with which rows may leave [0, 1]; else rows are
+            the conditional means of freshly drawn latents, as in the figures of the
+            papers.
         random_state : int, RandomState instance or None, default=None
             Source of the draws; None takes the parameter of the model.
 

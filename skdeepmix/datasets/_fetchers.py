@@ -597,10 +597,9 @@ def _cast(bunch, key, dtype, value_range, about):
     """Values of a type, if they were of its kind and are within their range."""
     values = bunch[key]
     low, high = value_range
-    n_dim = 2 if key == "data" else 1
     expected = None
-    if values.ndim != n_dim:
-        expected, got = f"{n_dim} dimension(s)", values.ndim
+    if key != "data" and values.ndim != 1:
+        expected, got = "shape (n_samples,)", values.shape
     elif not np.can_cast(values.dtype, dtype, "same_kind"):
         expected, got = f"dtype {dtype}", values.dtype
     elif values.size and not (low <= values.min() and values.max() <= high):

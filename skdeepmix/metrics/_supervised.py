@@ -5,7 +5,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from skdeepmix._sklearn_compat import is_missing
+from skdeepmix._sklearn_compat import is_pandas_na, is_scalar_nan
 from skdeepmix.metrics._posterior import check_proba
 
 
@@ -209,10 +209,14 @@ def check_labels(labels, name):
         The labels.
     """
     found = np.asarray(labels)
-    if found.dtype == object and any(map(is_missing, found.flat)):
+    if found.dtype == object and any(map(_is_missing, found.flat)):
         raise ValueError(
             f"Input {name} has missing values. Leave out their rows, or give them a "
             "class of their own."
         )
     labels = check_array(labels, ensure_2d=False, dtype=None, input_name=name)
     return column_or_1d(labels)
+
+
+def _is_missing(label):
+    return label is None or is_scalar_nan(label) or is_pandas_na(label)

@@ -358,7 +358,7 @@ def test_a_broken_file_is_named(tmp_path, content):
         (
             "usps",
             {"y": np.array([[1], [2], [9], [3]])},
-            r"^Expected target of 1 dimension\(s\) in .*usps\.npz but got 2\. It must",
+            r"^Expected target of shape \(n_samples,\) in .*usps\.npz but got \(4, 1",
         ),
         (
             "usps",
