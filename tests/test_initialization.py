@@ -331,10 +331,16 @@ def test_labels_must_be_below_n_clusters(blobs):
 
 
 def test_huge_labels_are_as_much_too_large_as_others(blobs):
-    y = blobs[1].astype(float)
+    X, y = blobs
+    y = y.astype(float)
     y[0] = 1e30
-    with pytest.raises(ValueError, match="found 1000.* clusters, but n_clus"):
-        start(y, blobs[0])
+    assert_raises(
+        "The start found 4 clusters, but n_clusters = 3. Give both the same number.",
+        y,
+        X,
+    )
+    with pytest.raises(ValueError, match="go up to 1000.*, but 4 clusters are numb"):
+        start(y, X, n_clusters=4)
 
 
 @pytest.mark.filterwarnings("error")
